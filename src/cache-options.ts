@@ -1,0 +1,87 @@
+import type { Dispatcher } from 'undici';
+import type { Clock } from './clock.ts';
+import type { DownloadSettings } from './downloads/download-settings.ts';
+import { checkUrl, filenameOf } from './entry-key.ts';
+import type { Logger } from './logger.ts';
+import type { EntryKey, NewEntry } from './repository/cache-repository.ts';
+
+export interface CacheOptions {
+  /** The cache folder; created where it does not exist. */
+  readonly cacheDir: string;
+  /** The most bytes to keep: a number, or as in `50GB`, `30%` (of the disk), `unlimited`. 20% unless told. */
+  readonly maxSize?: number | string;
+  /** Fetches at the same time for one entry; 4 unless told. */
+  readonly connections?: number;
+  /** Fetches at the same time from one origin; 8 unless told. Waiting readers go beyond it. */
+  readonly connectionsPerOrigin?: number;
+  /** The most bytes of a row of the queue; 4 MiB unless told. */
+  readonly chunkSize?: number;
+  /** How far ahead of a reader to fetch, in bytes; unless told 60 s of its rate, 32 to 512 MiB. */
+  readonly lookahead?: number | 'auto';
+  /** Whether an entry that a reader opened is completed when nothing better is to do; `always` unless told. */
+  readonly fill?: 'always' | 'never';
+  /** Bytes a second for all fetches together. */
+  readonly limitRate?: number;
+  /** Bytes a second for fetches that no reader waits for. */
+  readonly backgroundLimitRate?: number;
+  /** What a recorded byte survives; `power-loss` unless told. */
+  readonly durability?: 'power-loss' | 'process-crash';
+  /** A module that default-exports a `SqliteDriver`; unless told better-sqlite3 below Node 24, else node:sqlite. */
+  readonly sqliteDriver?: string;
+  /** An undici dispatcher for requests to origins. */
+  readonly dispatcher?: Dispatcher;
+  readonly logger?: Logger;
+  /** Names the entry of a URL that is added without names. */
+  readonly keyOf?: (url: string) => EntryKey;
+  /** Whether this process works off the queue; true unless told. A number: only for that entry. */
+  readonly background?: boolean | number;
+  readonly clock?: Clock;
+}
+
+export interface AddOptions {
+  readonly url: string;
+  /** `url` unless told. */
+  readonly source?: string;
+  /** A stable hash of the URL unless told. */
+  readonly media?: string;
+  /** `original` unless told. */
+  readonly quality?: string;
+  /** The name players show; the URL's unless told. */
+  readonly filename?: string;
+  /** Sent to the origin with each request. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly pinned?: boolean;
+  /** False: never completed in the background. */
+  readonly fill?: boolean;
+}
+
+/** The settings of fetching that `options` mean. @param quota bytes, or null for no limit */
+export function settingsOf(options: CacheOptions, quota: number | null): DownloadSettings {
+  return {
+    connections: options.connections ?? 4,
+    connectionsPerOrigin: options.connectionsPerOrigin ?? 8,
+    chunkSize: options.chunkSize ?? 4 * 1024 * 1024,
+    lookahead: typeof options.lookahead === 'number' ? options.lookahead : null,
+    fill: options.fill !== 'never',
+    quota,
+    limitRate: options.limitRate ?? null,
+    backgroundLimitRate: options.backgroundLimitRate ?? null,
+  };
+}
+
+/** The row that `options` ask for. @throws SeekwellError BAD_URL */
+export function newEntryOf(options: AddOptions, keyOf: (url: string) => EntryKey, filePath: string): NewEntry {
+  checkUrl(options.url);
+  const key = keyOf(options.url);
+  return {
+    sourceId: options.source ?? key.sourceId,
+    mediaId: options.media ?? key.mediaId,
+    quality: options.quality ?? key.quality,
+    originalUrl: options.url,
+    requestHeaders: options.headers ?? {},
+    filename: options.filename ?? filenameOf(options.url),
+    filePath,
+    fillAllowed: options.fill ?? true,
+    pinned: options.pinned ?? false,
+  };
+}

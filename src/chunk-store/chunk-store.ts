@@ -1,0 +1,43 @@
+/** An open file of the store. Positions are the resource's own: byte N of the resource is at position N. */
+export interface ChunkFile {
+  /** The file's path, relative to the cache folder. */
+  readonly path: string;
+  /**
+   * Reads into `into`, from `position` on. Returns how many bytes it read: fewer than asked only at the end of the file.
+   * @throws SeekwellError STORAGE_FAILED
+   */
+  read(into: Uint8Array, position: number): Promise<number>;
+  /**
+   * Writes `chunks`, one after the other, from `position` on. They are readable at once, durable only after `sync`.
+   * @throws SeekwellError STORAGE_FAILED; part of the bytes may have been written
+   */
+  write(chunks: readonly Uint8Array[], position: number): Promise<void>;
+  /** Makes everything that was written before the call durable. @throws SeekwellError STORAGE_FAILED */
+  sync(): Promise<void>;
+  /** Gives the file back; further calls on this object fail. The same file may stay open for others. */
+  close(): Promise<void>;
+}
+
+/** Keeps resources' bytes in sparse files below the cache folder. */
+export interface ChunkStore {
+  /**
+   * Opens `path` for reading and writing; null where there is no such file.
+   * @throws SeekwellError STORAGE_FAILED
+   */
+  open(path: string): Promise<ChunkFile | null>;
+  /**
+   * Opens `path`, creating it where it does not exist.
+   * @throws SeekwellError STORAGE_FAILED
+   */
+  create(path: string): Promise<ChunkFile>;
+  /** Unlinks `path`; one that is gone is fine. Files that are open stay readable. @throws SeekwellError STORAGE_FAILED */
+  remove(path: string): Promise<void>;
+  /** The paths of all files in the store. */
+  list(): AsyncIterable<string>;
+  close(): Promise<void>;
+}
+
+/** `random` (32 hexadecimal digits) as a path of the store: spread over 256 folders, with the resource's extension. */
+export function storePath(random: string, extension: string): string {
+  return `files/${random.slice(0, 2)}/${random}${extension}`;
+}

@@ -1,0 +1,83 @@
+import type { Clock, Timer } from '../clock.ts';
+import { asSeekwellError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import type { CacheRepository } from '../repository/cache-repository.ts';
+import type { ChunkManager } from './chunk-manager.ts';
+
+/** How many entries one look at the queue considers. */
+const LOOK = 64;
+
+export interface BackgroundParts {
+  readonly repository: CacheRepository;
+  readonly manager: ChunkManager;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Whether rows of dead processes go back to the queue though no user asked for them. */
+  readonly fill: boolean;
+  /** Only this entry is worked on; null: all. */
+  readonly only: number | null;
+}
+
+/** Works off the queue when nothing better is to do. The queue is the database's: this only looks at it when something may have changed. */
+export class BackgroundWork {
+  readonly #parts: BackgroundParts;
+  #looking: Promise<void> | null = null;
+  #again = false;
+  #retry: Timer | null = null;
+  #closed = false;
+
+  constructor(parts: BackgroundParts) {
+    this.#parts = parts;
+    parts.manager.onRoom(() => this.wake());
+  }
+
+  /** Something changed: look at the queue. Calls while looking make one more look. */
+  wake(): void {
+    if (this.#closed) return;
+    this.#again = true;
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = null;
+      if (this.#again) this.wake();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#retry?.cancel();
+    await this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    const { repository, clock, logger, fill } = this.#parts;
+    try {
+      while (this.#again && !this.#closed) {
+        this.#again = false;
+        await repository.sweep(fill, clock.now());
+        while (await this.#startSome());
+        await this.#wakeForRetry();
+      }
+    } catch (error) {
+      logger.warn({ code: asSeekwellError(error).code }, `the queue could not be read: ${asSeekwellError(error).message}`);
+      this.#again = false;
+    }
+  }
+
+  /** Starts what may start. Returns whether anything did: then there may be more. */
+  async #startSome(): Promise<boolean> {
+    const { repository, manager, clock, only } = this.#parts;
+    let started = false;
+    for (const row of await repository.pendingWork(LOOK, clock.now())) {
+      if (this.#closed) return false;
+      if (only !== null && row.entry.id !== only) continue;
+      if (await manager.startPending(row)) started = true;
+    }
+    return started;
+  }
+
+  async #wakeForRetry(): Promise<void> {
+    const { repository, clock } = this.#parts;
+    const at = await repository.nextRetryAt(clock.now());
+    this.#retry?.cancel();
+    this.#retry = at === null ? null : clock.after(Math.max(0, at - clock.now()), () => this.wake());
+  }
+}

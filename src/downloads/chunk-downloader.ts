@@ -1,0 +1,364 @@
+import type { ChunkFile, ChunkStore } from '../chunk-store/chunk-store.ts';
+import type { Clock } from '../clock.ts';
+import type { ByteRange } from '../core/byte-ranges.ts';
+import type { RangeSpec } from '../core/http-range.ts';
+import type { Priority } from '../core/priority.ts';
+import type { Description } from '../core/validator.ts';
+import { asSeekwellError, SeekwellError } from '../errors.ts';
+import type { OriginAnswer, OriginClient } from '../origin/origin-client.ts';
+import type { CacheRepository, EnsureOutcome, EntryRow } from '../repository/cache-repository.ts';
+import { BodyQueue } from './body-queue.ts';
+import { Signal } from './signal.ts';
+import { type Heard, type RecordFailure, SpanRecorder } from './span-recorder.ts';
+
+/** What follows is asked for when this few bytes are left, so that a reader that goes on does not wait for another round trip. */
+const NEAR_END_BYTES = 1024 * 1024;
+
+type BytesAnswer = Extract<OriginAnswer, { kind: 'bytes' }>;
+
+/** How a fetch ended. */
+export type FetchEnd =
+  /** It wrote what it held, or was told to stop. */
+  | { readonly kind: 'done' }
+  | RecordFailure
+  /** The entry's file is missing although spans of it are recorded. */
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'unsatisfiable'; readonly total: number | null }
+  | { readonly kind: 'refused'; readonly error: SeekwellError; readonly status: number | null }
+  | { readonly kind: 'transient'; readonly error: SeekwellError; readonly retryAfterMs: number | null; readonly progress: boolean };
+
+/** Who else wants bytes, and how fast they may come: what a fetch asks its manager. */
+export interface FetchGuide {
+  /** The fetch will soon have all it holds: whoever reads on needs another one. */
+  nearEnd(fetch: ChunkDownloader): void;
+  /** Claims `offset`, where the whole body that an origin sends goes on; null where nobody wants it. */
+  claimNext(fetch: ChunkDownloader, offset: number): Promise<EnsureOutcome | null>;
+  /** Claims where the body turned out to begin: a suffix, or a whole resource from an origin that refuses ranges. `held` is given back for it. */
+  claimStart(
+    fetch: ChunkDownloader,
+    body: { readonly start: number; readonly end: number | null },
+    held: ByteRange | null,
+  ): Promise<EnsureOutcome>;
+  /** Milliseconds to wait after `bytes` were written, or 0. */
+  throttle(fetch: ChunkDownloader, bytes: number): number;
+  /** Bytes were recorded. */
+  recorded(fetch: ChunkDownloader, complete: boolean): void;
+}
+
+export interface FetchTask {
+  readonly entry: EntryRow;
+  /** What to ask the origin for. */
+  readonly spec: RangeSpec;
+  /** The last byte that is claimed, from the spec's start on; null for a suffix, which is claimed when it is known where it lies. */
+  readonly claimedEnd: number | null;
+  readonly priority: Priority;
+  /** What it goes on as when no reader wants it; null: then it stops. */
+  readonly purpose: Priority | null;
+  /** What is known of the version whose bytes are recorded, or null. */
+  readonly expected: Description | null;
+  /** Spans of the entry were recorded when the claim was made: its file exists. */
+  readonly hasSpans: boolean;
+}
+
+export interface FetchParts {
+  readonly repository: CacheRepository;
+  readonly store: ChunkStore;
+  readonly origin: OriginClient;
+  readonly clock: Clock;
+  readonly guide: FetchGuide;
+}
+
+/**
+ * One request to the origin under way: writes what comes to the entry's file, where readers of this process take it at once, and records it as it goes.
+ * It asks for exactly what it holds a claim for: bytes beyond would be lost, with what the system's buffers hold, when somebody else claims them. Only an
+ * origin that sends the whole resource whatever it is asked makes it claim on as it goes.
+ */
+export class ChunkDownloader {
+  readonly entry: EntryRow;
+  readonly #parts: FetchParts;
+  readonly #task: FetchTask;
+  readonly #abort = new AbortController();
+  readonly #progress = new Signal();
+  #priority: Priority;
+  #start: number;
+  #position: number;
+  #limit: number;
+  #heard: Heard | null = null;
+  #end: FetchEnd | null = null;
+  #stopping = false;
+
+  #body: BodyQueue | null = null;
+  /** The last byte of the body; null when the origin gives no length. */
+  #bodyEnd: number | null = null;
+  #wholeBody = false;
+  readonly #arrived = new Signal();
+
+  #file: ChunkFile | null = null;
+  #hasSpans: boolean;
+  #recorder: SpanRecorder | null = null;
+  /** The epoch moved when a claim was made. */
+  #gone = false;
+  #nearEnd = false;
+
+  constructor(task: FetchTask, parts: FetchParts) {
+    this.#task = task;
+    this.#parts = parts;
+    this.entry = task.entry;
+    this.#priority = task.priority;
+    this.#hasSpans = task.hasSpans;
+    this.#start = task.spec.kind === 'from' ? task.spec.start : Number.MAX_SAFE_INTEGER;
+    this.#position = this.#start;
+    this.#limit = task.claimedEnd ?? this.#start - 1;
+  }
+
+  get priority(): Priority {
+    return this.#priority;
+  }
+
+  /** What it goes on as when no reader wants it any more; null: then it stops. */
+  get purpose(): Priority | null {
+    return this.#task.purpose;
+  }
+
+  /** The first byte it writes, or wrote. */
+  get start(): number {
+    return this.#start;
+  }
+
+  /** The next byte that will be written: everything from the start to before it can be read from the file. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** The last byte it holds a claim for. */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** What the origin told, once its headers came. */
+  get heard(): Heard | null {
+    return this.#heard;
+  }
+
+  /** How it ended, once everything it wrote is recorded and its claims are given back. */
+  get end(): FetchEnd | null {
+    return this.#end;
+  }
+
+  /** It will write no more. */
+  get stopping(): boolean {
+    return this.#stopping || this.#end !== null;
+  }
+
+  /** The origin sends the whole resource, front to back, whatever was asked for. */
+  get wholeBody(): boolean {
+    return this.#wholeBody;
+  }
+
+  /** Whether the file holds `offset` because this fetch wrote it. */
+  hasWritten(offset: number): boolean {
+    return offset >= this.#start && offset < this.#position;
+  }
+
+  /** Resolves when it got further, changed its mind or ended. */
+  changed(signal?: AbortSignal): Promise<void> {
+    return this.#progress.next(signal);
+  }
+
+  /** Somebody waits for it now, or nobody does any more: that decides what slows it. */
+  setPriority(priority: Priority): void {
+    this.#priority = priority;
+    this.#arrived.fire();
+  }
+
+  /** Gives up what lies beyond `limit`: somebody else fetches that. */
+  truncate(limit: number): void {
+    if (limit >= this.#limit) return;
+    this.#limit = limit;
+    if (this.#position > limit) this.stop();
+  }
+
+  /** Ends the transfer; what was written is recorded. */
+  stop(): void {
+    if (this.stopping) return;
+    this.#stopping = true;
+    this.#abort.abort();
+    this.#body?.abort();
+    this.#arrived.fire();
+    this.#progress.fire();
+  }
+
+  /** Makes the end known, after its consequences are recorded. */
+  conclude(end: FetchEnd): void {
+    this.#end = end;
+    this.#progress.fire();
+  }
+
+  /** Fetches until there is nothing left to do; never rejects. What was written is recorded and the file closed when it resolves. */
+  async run(): Promise<FetchEnd> {
+    let end: FetchEnd;
+    try {
+      end = await this.#transfer();
+    } catch (error) {
+      end = { kind: 'broken', error: asSeekwellError(error) };
+    }
+    this.#stopping = true;
+    this.#body?.abort();
+    this.#progress.fire();
+    await this.#recorder?.close();
+    await this.#file?.close();
+    return this.#recorder?.failure ?? end;
+  }
+
+  async #transfer(): Promise<FetchEnd> {
+    const { entry, spec, expected } = this.#task;
+    const location = { url: entry.originalUrl, headers: entry.requestHeaders };
+    const answer = await this.#parts.origin.open({ location, range: spec, expected }, this.#abort.signal);
+    if (this.#stopping) {
+      if (answer.kind === 'bytes') answer.body.abort();
+      return { kind: 'done' };
+    }
+    if (answer.kind !== 'bytes') return this.#withoutBytes(answer);
+    this.#body = new BodyQueue(answer.body, answer.start, () => this.#arrived.fire());
+    this.#heard = { description: answer.description, headers: answer.headers };
+    this.#progress.fire();
+    if (!(await this.#place(answer))) return { kind: 'done' };
+    this.#file = await this.#openFile();
+    if (this.#file === null) return { kind: 'lost' };
+    const recorder = this.#record(this.#file, this.#heard);
+    this.#body.start();
+    return this.#pump(this.#body, this.#file, recorder);
+  }
+
+  #record(file: ChunkFile, heard: Heard): SpanRecorder {
+    const { repository, clock, guide } = this.#parts;
+    this.#recorder = new SpanRecorder(this.entry, file, heard, this.#position, {
+      repository,
+      clock,
+      recorded: (complete) => guide.recorded(this, complete),
+      failed: () => this.#arrived.fire(),
+    });
+    return this.#recorder;
+  }
+
+  async #withoutBytes(answer: Exclude<OriginAnswer, BytesAnswer>): Promise<FetchEnd> {
+    const { repository, clock } = this.#parts;
+    switch (answer.kind) {
+      case 'empty': {
+        this.#heard = { description: answer.description, headers: {} };
+        const { id: entryId, epoch } = this.entry;
+        const outcome = await repository.finish({ entryId, epoch, total: 0, description: answer.description, headers: {} }, clock.now());
+        return outcome.kind === 'committed' ? { kind: 'empty' } : outcome;
+      }
+      case 'encoded':
+        return { kind: 'broken', error: new SeekwellError('ORIGIN_WRONG', `the origin sends the resource encoded as ${answer.encoding}`) };
+      case 'transient':
+        return { ...answer, progress: false };
+      default:
+        return answer;
+    }
+  }
+
+  /** Sets the position to where the body begins, claiming it where that is not what was claimed. False: somebody else has it. */
+  async #place(answer: BytesAnswer): Promise<boolean> {
+    this.#bodyEnd = answer.end;
+    this.#wholeBody = answer.rangesRefused || answer.end === null;
+    if (answer.start === this.#start) return true;
+    const held = this.#limit >= this.#start ? { start: this.#start, end: this.#limit } : null;
+    this.#start = answer.start;
+    this.#position = answer.start;
+    this.#limit = answer.start - 1;
+    return this.#take(await this.#parts.guide.claimStart(this, answer, held));
+  }
+
+  async #openFile(): Promise<ChunkFile | null> {
+    const { store } = this.#parts;
+    // A file that is gone although spans were recorded must not be made anew: its holes would pass for those bytes.
+    return this.#hasSpans ? store.open(this.entry.filePath) : store.create(this.entry.filePath);
+  }
+
+  async #pump(body: BodyQueue, file: ChunkFile, recorder: SpanRecorder): Promise<FetchEnd> {
+    for (;;) {
+      if (recorder.failure !== null) return recorder.failure;
+      if (this.#gone) return { kind: 'gone' };
+      if (this.#stopping) return { kind: 'done' };
+      // Bytes that are there already are not written again.
+      body.skipTo(this.#position);
+      if (body.bytes === 0) {
+        if (body.over !== null) return this.#bodyEnded(body.over.error);
+        await this.#arrived.next();
+      } else if (this.#position > this.#limit && !(await this.#claimNext())) {
+        return this.#gone ? { kind: 'gone' } : { kind: 'done' };
+      } else {
+        await this.#write(body, file, recorder);
+      }
+    }
+  }
+
+  async #bodyEnded(error: SeekwellError | null): Promise<FetchEnd> {
+    if (error !== null) return { kind: 'transient', error, retryAfterMs: null, progress: this.#position > this.#start };
+    if (this.#bodyEnd !== null || this.#heard === null) return { kind: 'done' };
+    await this.#recorder?.flush();
+    const { id: entryId, epoch } = this.entry;
+    const total = this.#position;
+    const outcome = await this.#parts.repository.finish({ entryId, epoch, total, ...this.#heard }, this.#parts.clock.now());
+    if (outcome.kind !== 'committed') return outcome;
+    this.#parts.guide.recorded(this, outcome.complete);
+    return { kind: 'done' };
+  }
+
+  async #write(body: BodyQueue, file: ChunkFile, recorder: SpanRecorder): Promise<void> {
+    const chunks = body.take(this.#limit - this.#position + 1);
+    const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    if (bytes === 0) return;
+    await file.write(chunks, this.#position);
+    this.#position += bytes;
+    this.#progress.fire();
+    body.letFlow();
+    recorder.written(this.#position);
+    if (!this.#nearEnd && !this.#wholeBody && this.#limit - this.#position < NEAR_END_BYTES) {
+      this.#nearEnd = true;
+      this.#parts.guide.nearEnd(this);
+    }
+    const wait = this.#parts.guide.throttle(this, bytes);
+    if (wait > 0) await this.#rest(wait);
+  }
+
+  /** Waits, unless it is stopped or a reader comes to wait for it. */
+  async #rest(ms: number): Promise<void> {
+    const priority = this.#priority;
+    let over = false;
+    const timer = this.#parts.clock.after(ms, () => {
+      over = true;
+      this.#arrived.fire();
+    });
+    while (!over && !this.#stopping && this.#priority === priority) await this.#arrived.next();
+    timer.cancel();
+  }
+
+  /** Claims on, now that everything that was claimed is written. */
+  async #claimNext(): Promise<boolean> {
+    if (!this.#wholeBody) return false;
+    const outcome = await this.#parts.guide.claimNext(this, this.#limit + 1);
+    return outcome !== null && this.#take(outcome);
+  }
+
+  async #take(outcome: EnsureOutcome): Promise<boolean> {
+    if (outcome.kind === 'mine') {
+      this.#limit = outcome.end;
+      this.#hasSpans ||= outcome.hasSpans;
+      return true;
+    }
+    if (outcome.kind === 'gone') this.#gone = true;
+    if (outcome.kind !== 'present' || !this.#wholeBody || this.#stopping) return false;
+    // The body runs through what is there already: skip it, and look what follows.
+    this.#hasSpans = true;
+    await this.#recorder?.flush();
+    this.#position = outcome.span.end + 1;
+    this.#recorder?.skipTo(this.#position);
+    this.#limit = outcome.span.end;
+    this.#progress.fire();
+    return true;
+  }
+}

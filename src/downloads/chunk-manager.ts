@@ -1,0 +1,385 @@
+import type { ChunkStore } from '../chunk-store/chunk-store.ts';
+import type { Clock, Timer } from '../clock.ts';
+import type { ByteRange } from '../core/byte-ranges.ts';
+import type { RangeSpec } from '../core/http-range.ts';
+import { PRIORITY, type Priority } from '../core/priority.ts';
+import type { Description } from '../core/validator.ts';
+import type { OriginClient } from '../origin/origin-client.ts';
+import {
+  type CacheRepository,
+  type EnsureOutcome,
+  type EnsureRequest,
+  type EntryRow,
+  type PendingRow,
+  RENEW_MS,
+} from '../repository/cache-repository.ts';
+import type { CacheEvents } from './cache-events.ts';
+import { ChunkDownloader, type FetchGuide, type FetchTask } from './chunk-downloader.ts';
+import type { DownloadSettings } from './download-settings.ts';
+import type { FetchConsequences } from './fetch-consequences.ts';
+import { FetchTable, originOf } from './fetch-table.ts';
+import { RateLimit } from './rate-limit.ts';
+import type { ReaderDemand } from './reader-demand.ts';
+import type { Heard } from './span-recorder.ts';
+import type { Traffic } from './traffic.ts';
+
+/** A background fetch claims this many neighbouring rows with one request to the origin. */
+const BACKGROUND_ROWS = 4;
+/** The most rows that one request to the origin claims. */
+const MAX_ROWS = 64;
+/** How often it is noted that an entry is read, in milliseconds. */
+const TOUCH_MS = 60_000;
+/** Hints beyond this many are forgotten, all at once. */
+const MAX_HINTS = 10_000;
+
+export interface ManagerParts {
+  readonly repository: CacheRepository;
+  readonly store: ChunkStore;
+  readonly origin: OriginClient;
+  readonly clock: Clock;
+  readonly events: CacheEvents;
+  readonly consequences: FetchConsequences;
+  readonly settings: DownloadSettings;
+  readonly traffic: Traffic;
+}
+
+/** What a reader gets who asks for a byte. */
+export type Acquired =
+  /** A fetch of this process brings it. */
+  | { readonly kind: 'fetch'; readonly fetch: ChunkDownloader }
+  /** Look again: it is there, or the entry is another. */
+  | { readonly kind: 'again' }
+  /** Another process holds it until `until` (UTC milliseconds). */
+  | { readonly kind: 'elsewhere'; readonly until: number }
+  /** It cannot be kept: pass it through. */
+  | { readonly kind: 'uncacheable' };
+
+/** What is known of the version that the entry's spans belong to; null before the origin was heard. */
+export function knownVersion(entry: EntryRow): Description | null {
+  if (entry.expectedTotalSize === 0 && !entry.isComplete) return null;
+  return {
+    validator: { etag: entry.etag, lastModified: entry.originLastModified },
+    total: entry.expectedTotalSize,
+    mimeType: entry.mimeType,
+  };
+}
+
+/**
+ * Claims byte ranges and runs the fetches that hold them. What is wanted stands in the database and in the readers that are open; kept here are only the
+ * fetches under way. A claim decides, never a plan: whoever gets the row fetches.
+ */
+export class ChunkManager implements FetchGuide {
+  readonly #parts: ManagerParts;
+  readonly #fetches = new FetchTable();
+  readonly #running = new Set<Promise<void>>();
+  readonly #demands = new Map<number, Set<ReaderDemand>>();
+  /** Entries and epochs whose fill was planned by this process: a hint that saves a write. */
+  readonly #filled = new Set<string>();
+  /** When this process last noted that an entry is read, UTC milliseconds: a hint that saves a write. */
+  readonly #touched = new Map<number, number>();
+  readonly #limitAll: RateLimit | null;
+  readonly #limitBackground: RateLimit | null;
+  readonly #roomListeners = new Set<() => void>();
+  #renewal: Timer | null = null;
+  #closed = false;
+
+  constructor(parts: ManagerParts) {
+    this.#parts = parts;
+    const { limitRate, backgroundLimitRate } = parts.settings;
+    this.#limitAll = limitRate === null ? null : new RateLimit(limitRate, parts.clock);
+    this.#limitBackground = backgroundLimitRate === null ? null : new RateLimit(backgroundLimitRate, parts.clock);
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** How many fetches are under way. */
+  get activeFetches(): number {
+    return this.#fetches.size;
+  }
+
+  /** Calls `listener` whenever a fetch ended or work was added: there may be something to start. */
+  onRoom(listener: () => void): void {
+    this.#roomListeners.add(listener);
+  }
+
+  /** A reader is there: what it wants is fetched ahead of it until `detach`. */
+  attach(entryId: number, demand: ReaderDemand): void {
+    const demands = this.#demands.get(entryId) ?? new Set();
+    this.#demands.set(entryId, demands.add(demand));
+  }
+
+  /** The reader is gone. `finished`: it got all it asked for; else it left, and what only it wanted stops. */
+  detach(entryId: number, demand: ReaderDemand, finished: boolean): void {
+    const demands = this.#demands.get(entryId);
+    demands?.delete(demand);
+    if (demands?.size === 0) this.#demands.delete(entryId);
+    for (const fetch of this.#fetches.of(entryId)) {
+      if (fetch.priority >= PRIORITY.MEDIUM || fetch.stopping || this.#isWanted(fetch)) continue;
+      const fills = this.#parts.settings.fill && fetch.entry.fillAllowed;
+      // The rest would be fetched anyway, at the price of another request.
+      if (fetch.purpose !== null) fetch.setPriority(fetch.purpose);
+      else if (fills && (finished || fetch.wholeBody)) fetch.setPriority(PRIORITY.LOW);
+      else fetch.stop();
+    }
+    this.#room();
+  }
+
+  /** Brings the byte at `offset`, which no span covers, to a reader. */
+  async acquire(entry: EntryRow, offset: number, demand: ReaderDemand): Promise<Acquired> {
+    const { consequences } = this.#parts;
+    if (this.#closed) return { kind: 'again' };
+    const near = this.#fetches.bringing(entry.id, entry.epoch, offset);
+    if (near !== null) return this.#join(near);
+    if (consequences.isUnstable(entry.id)) return { kind: 'uncacheable' };
+    const limit = this.#fills(entry) ? null : demand.end;
+    const outcome = await this.#claim(entry, offset, { limit, priority: PRIORITY.CRITICAL, rows: 1 });
+    switch (outcome.kind) {
+      case 'mine': {
+        this.#takeOver(entry, offset);
+        return { kind: 'fetch', fetch: this.#start(entry, { kind: 'from', start: offset, end: outcome.end }, outcome, PRIORITY.CRITICAL) };
+      }
+      case 'theirs':
+        return this.#theirs(entry, offset, outcome);
+      case 'full':
+        return { kind: 'uncacheable' };
+      default:
+        return { kind: 'again' };
+    }
+  }
+
+  /** What a fetch under way heard of the entry's current version; null where the database knows more. */
+  heardOf(entry: EntryRow): Heard | null {
+    return this.#fetches.heardOf(entry.id, entry.epoch);
+  }
+
+  /** Asks for the last `length` bytes of a resource whose length is not known yet. They are claimed when it is known where they lie. */
+  acquireSuffix(entry: EntryRow, length: number): ChunkDownloader {
+    return this.#start(entry, { kind: 'suffix', length }, null, PRIORITY.CRITICAL);
+  }
+
+  /** Fetches the hole at `offset` before its readers get there, unless nobody wants it or somebody fetches it already. */
+  async readAhead(entry: EntryRow, offset: number, rows: number): Promise<void> {
+    if (this.#closed || this.#fetches.hasWholeBody(entry.id) || this.#fetches.holding(entry.id, entry.epoch, offset) !== null) return;
+    const until = this.#wantedUntil(entry, offset);
+    if (until === null) return;
+    const limit = this.#fills(entry) ? null : until;
+    const outcome = await this.#claim(entry, offset, { limit, priority: PRIORITY.HIGH, rows });
+    if (outcome.kind === 'mine') this.#start(entry, { kind: 'from', start: offset, end: outcome.end }, outcome, PRIORITY.HIGH);
+  }
+
+  /** Starts background work on a pending row, where limits allow it. False: not now. */
+  async startPending(row: PendingRow): Promise<boolean> {
+    const { entry, start: offset } = row;
+    if (this.#closed || !this.#hasRoomFor(entry, row.priority)) return false;
+    // What lies ahead of a reader is look-ahead whoever planned it: as background work, readers of other processes would take it over.
+    const priority = this.#wantedUntil(entry, offset) === null ? row.priority : PRIORITY.HIGH;
+    const outcome = await this.#claim(entry, offset, { limit: null, priority, rows: BACKGROUND_ROWS });
+    if (outcome.kind !== 'mine') return false;
+    this.#start(entry, { kind: 'from', start: offset, end: outcome.end }, outcome, priority);
+    return true;
+  }
+
+  /** Plans the rest of an entry that a reader opened, once for each version. */
+  async planFill(entry: EntryRow): Promise<void> {
+    const { repository, clock, settings } = this.#parts;
+    const hint = `${entry.id}:${entry.epoch}`;
+    if (!this.#fills(entry) || entry.isComplete || this.#filled.has(hint)) return;
+    if (this.#filled.size >= MAX_HINTS) this.#filled.clear();
+    this.#filled.add(hint);
+    const added = await repository.fill({ entryId: entry.id, epoch: entry.epoch, chunkSize: settings.chunkSize }, clock.now());
+    if (added > 0) this.#room();
+  }
+
+  /** Notes that `entry` is read, at most once a minute: what is evicted goes by it. */
+  touch(entry: EntryRow): void {
+    const now = this.#parts.clock.now();
+    const noted = entry.accessCount === 0 ? 0 : entry.lastAccessed;
+    if (now - Math.max(noted, this.#touched.get(entry.id) ?? 0) < TOUCH_MS) return;
+    if (this.#touched.size >= MAX_HINTS) this.#touched.clear();
+    this.#touched.set(entry.id, now);
+    void this.#parts.repository.touch(entry.id, now).catch(() => {});
+  }
+
+  /** Stops fetches of an entry that was paused or is about to go, before the next renewal would tell them. */
+  stopEntry(entryId: number, what: 'all' | 'unread'): void {
+    for (const fetch of this.#fetches.of(entryId)) if (what === 'all' || fetch.priority !== PRIORITY.CRITICAL) fetch.stop();
+  }
+
+  /** Ends every fetch, recording what was written. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const fetch of this.#fetches.all()) fetch.stop();
+    await Promise.all(this.#running);
+    this.#renewal?.cancel();
+  }
+
+  nearEnd(fetch: ChunkDownloader): void {
+    const { repository, settings } = this.#parts;
+    const offset = fetch.limit + 1;
+    // A reader that stays gets longer runs: fewer requests for the same bytes.
+    const rows = Math.min(BACKGROUND_ROWS, Math.max(1, Math.round((2 * (offset - fetch.start)) / settings.chunkSize)));
+    const follow = async (): Promise<void> => {
+      const view = await repository.readView(fetch.entry.id, offset);
+      if (view === null || view.span !== null || view.entry.epoch !== fetch.entry.epoch) return;
+      await this.readAhead(view.entry, offset, rows);
+    };
+    // A failure here costs a round trip: the reader asks itself when it gets there.
+    follow().catch(() => {});
+  }
+
+  async claimNext(fetch: ChunkDownloader, offset: number): Promise<EnsureOutcome | null> {
+    const entry = await this.#parts.repository.getEntry(fetch.entry.id);
+    if (entry === null || entry.epoch !== fetch.entry.epoch) return { kind: 'gone' };
+    const fills = this.#fills(entry);
+    // What an origin without ranges sends cannot be asked for again from the middle: keep it while the entry is wanted at all.
+    if (!fills && fetch.priority !== PRIORITY.MEDIUM && !this.#demands.has(entry.id)) return null;
+    return this.#claim(entry, offset, { limit: null, priority: PRIORITY.HIGH, rows: 1 });
+  }
+
+  async claimStart(
+    fetch: ChunkDownloader,
+    body: { readonly start: number; readonly end: number | null },
+    held: ByteRange | null,
+  ): Promise<EnsureOutcome> {
+    const { repository, clock, settings } = this.#parts;
+    if (held !== null) await repository.release({ entryId: fetch.entry.id, range: held, fill: settings.fill }, clock.now());
+    // A suffix was asked for as a whole and is claimed as a whole; a whole body as it comes.
+    const rows = fetch.wholeBody ? 1 : MAX_ROWS;
+    return this.#claim(fetch.entry, body.start, { limit: fetch.wholeBody ? null : body.end, priority: PRIORITY.CRITICAL, rows });
+  }
+
+  throttle(fetch: ChunkDownloader, bytes: number): number {
+    this.#parts.traffic.originBytes += bytes;
+    const all = this.#limitAll?.take(bytes) ?? 0;
+    const background = fetch.priority >= PRIORITY.MEDIUM ? (this.#limitBackground?.take(bytes) ?? 0) : 0;
+    return Math.max(all, background);
+  }
+
+  recorded(fetch: ChunkDownloader, complete: boolean): void {
+    const { events } = this.#parts;
+    events.emit('rangesAdded', { entryId: fetch.entry.id });
+    if (complete) events.emit('entryChanged', { entryId: fetch.entry.id });
+    else if (this.#demands.has(fetch.entry.id)) void this.planFill(fetch.entry).catch(() => {});
+  }
+
+  #claim(entry: EntryRow, offset: number, how: Pick<EnsureRequest, 'limit' | 'priority' | 'rows'>): Promise<EnsureOutcome> {
+    const { repository, clock, settings } = this.#parts;
+    const { chunkSize, quota } = settings;
+    return repository.ensure({ entryId: entry.id, epoch: entry.epoch, offset, chunkSize, quota, ...how }, clock.now());
+  }
+
+  #fills(entry: EntryRow): boolean {
+    return this.#parts.settings.fill && entry.fillAllowed;
+  }
+
+  /** The last byte that a reader asked for of those readers that want `offset` now; null where none does. */
+  #wantedUntil(entry: EntryRow, offset: number): number | null {
+    let until: number | null = null;
+    for (const demand of this.#demands.get(entry.id) ?? []) {
+      // A paused entry: its readers get their bytes, and only these are fetched, a chunk at a time.
+      const wants = demand.wants(offset) && (entry.fillAllowed || offset - demand.position < this.#parts.settings.chunkSize);
+      if (wants) until = Math.max(until ?? 0, demand.end);
+    }
+    return until;
+  }
+
+  #isWanted(fetch: ChunkDownloader): boolean {
+    for (const demand of this.#demands.get(fetch.entry.id) ?? []) {
+      if (fetch.wholeBody) return true;
+      if (demand.position <= Math.max(fetch.limit, fetch.position) && demand.horizon() >= fetch.position) return true;
+    }
+    return false;
+  }
+
+  #join(fetch: ChunkDownloader): Acquired {
+    if (fetch.priority !== PRIORITY.CRITICAL && !fetch.stopping) fetch.setPriority(PRIORITY.CRITICAL);
+    return { kind: 'fetch', fetch };
+  }
+
+  #theirs(entry: EntryRow, offset: number, outcome: Extract<EnsureOutcome, { kind: 'theirs' }>): Acquired {
+    if (outcome.own) {
+      const fetch = this.#fetches.holding(entry.id, entry.epoch, offset);
+      if (fetch !== null) return this.#join(fetch);
+    }
+    return { kind: 'elsewhere', until: outcome.leaseUntil };
+  }
+
+  /** The claim split a row: whoever fetched it here stops before `offset`. The holder in another process learns it when it renews. */
+  #takeOver(entry: EntryRow, offset: number): void {
+    for (const fetch of this.#fetches.of(entry.id)) {
+      if (fetch.entry.epoch === entry.epoch && fetch.start <= offset && fetch.limit >= offset) fetch.truncate(offset - 1);
+    }
+  }
+
+  #hasWaitingReader(): boolean {
+    for (const demands of this.#demands.values()) for (const { waiting } of demands) if (waiting) return true;
+    return false;
+  }
+
+  #hasRoomFor(entry: EntryRow, priority: Priority): boolean {
+    const { connections, connectionsPerOrigin } = this.#parts.settings;
+    const origin = originOf(entry.originalUrl);
+    if (this.#fetches.hasWholeBody(entry.id)) return false;
+    if (this.#fetches.countOf(entry.id) >= connections || this.#fetches.countAt(origin) >= connectionsPerOrigin) return false;
+    // Filling would take rows, and the origin's bandwidth, from readers here and in other processes.
+    return priority !== PRIORITY.LOW || !(this.#fetches.hasReadersAt(origin) || this.#hasWaitingReader());
+  }
+
+  #start(entry: EntryRow, spec: RangeSpec, claim: Extract<EnsureOutcome, { kind: 'mine' }> | null, priority: Priority): ChunkDownloader {
+    const hasSpans = claim?.hasSpans ?? false;
+    const purpose = claim?.requested === true ? PRIORITY.MEDIUM : priority === PRIORITY.LOW ? PRIORITY.LOW : null;
+    const expected = hasSpans ? knownVersion(entry) : null;
+    const task: FetchTask = { entry, spec, claimedEnd: claim?.end ?? null, priority, purpose, expected, hasSpans };
+    const fetch = new ChunkDownloader(task, { ...this.#parts, guide: this });
+    this.#fetches.add(fetch);
+    this.#keepLeases();
+    const run = this.#run(fetch);
+    this.#running.add(run);
+    void run.finally(() => this.#running.delete(run));
+    this.#parts.events.emit('entryChanged', { entryId: entry.id });
+    return fetch;
+  }
+
+  async #run(fetch: ChunkDownloader): Promise<void> {
+    const end = await fetch.run();
+    await this.#parts.consequences.settle(fetch, end);
+    this.#fetches.delete(fetch);
+    fetch.conclude(end);
+    this.#room();
+  }
+
+  #room(): void {
+    if (this.#closed) return;
+    for (const listener of this.#roomListeners) listener();
+  }
+
+  /** Extends the leases while anything is fetched, and takes note of rows that were taken over. */
+  #keepLeases(): void {
+    this.#renewal ??= this.#parts.clock.after(RENEW_MS, () => {
+      this.#renewal = null;
+      if (this.#fetches.size === 0) return;
+      this.#keepLeases();
+      void this.#renew();
+    });
+  }
+
+  async #renew(): Promise<void> {
+    const { repository, clock } = this.#parts;
+    const before = [...this.#fetches.all()].map((fetch) => ({ fetch, limit: fetch.limit }));
+    try {
+      const rows = await repository.renew(clock.now());
+      for (const { fetch, limit } of before) {
+        // A limit that moved meanwhile was claimed after the rows were read, or given up already.
+        if (fetch.limit !== limit || fetch.position > limit) continue;
+        const own = rows.filter((row) => row.entryId === fetch.entry.id).sort((a, b) => a.start - b.start);
+        let held = fetch.position - 1;
+        for (const row of own) if (row.start <= held + 1 && row.end > held) held = row.end;
+        fetch.truncate(held);
+      }
+    } catch {
+      // The leases end by themselves; the epoch keeps what is written true.
+    }
+  }
+}

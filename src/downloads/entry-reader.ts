@@ -1,0 +1,400 @@
+import type { ChunkFile, ChunkStore } from '../chunk-store/chunk-store.ts';
+import type { Clock } from '../clock.ts';
+import type { ByteRange } from '../core/byte-ranges.ts';
+import type { RangeSpec } from '../core/http-range.ts';
+import { type Description, sameVersion } from '../core/validator.ts';
+import { SeekwellError } from '../errors.ts';
+import type { OriginClient } from '../origin/origin-client.ts';
+import type { CacheRepository, EntryRow, ReadView } from '../repository/cache-repository.ts';
+import type { ChunkDownloader, FetchEnd } from './chunk-downloader.ts';
+import { type ChunkManager, knownVersion } from './chunk-manager.ts';
+import type { FetchConsequences } from './fetch-consequences.ts';
+import { PassThrough } from './pass-through.ts';
+import { ReaderDemand, rangeOf } from './reader-demand.ts';
+import { ReaderPatience } from './reader-patience.ts';
+import { pause } from './signal.ts';
+import type { Traffic } from './traffic.ts';
+
+/** How often a reader that waits for another process looks whether it committed, in milliseconds. */
+const POLL_MS = 20;
+
+export interface ReaderParts {
+  readonly repository: CacheRepository;
+  readonly store: ChunkStore;
+  readonly origin: OriginClient;
+  readonly clock: Clock;
+  readonly manager: ChunkManager;
+  readonly consequences: FetchConsequences;
+  readonly traffic: Traffic;
+  readonly lookahead: number | null;
+}
+
+export interface OpenOptions {
+  /** What will be read, as far as it is known; null: from the start. The first contact asks the origin for exactly this. */
+  readonly spec: RangeSpec | null;
+  /** False: what is not cached is an error, and no origin is asked. */
+  readonly mayFetch: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** What the resource is, before any byte of it is read. */
+export interface Opened {
+  readonly version: Description;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** From where the byte at the position comes. */
+type Source =
+  | { readonly kind: 'span'; readonly span: ByteRange }
+  | { readonly kind: 'fetch'; readonly fetch: ChunkDownloader }
+  | { readonly kind: 'through'; readonly through: PassThrough };
+
+/**
+ * One reader of one entry: spans come from the file, holes from a fetch that is asked for at the exact byte, while it arrives. A plan is only advice: it
+ * is made again whenever it does not hold. All bytes are of one version; when the resource changes, the reading ends.
+ */
+export class EntryReader {
+  readonly #parts: ReaderParts;
+  readonly #options: OpenOptions;
+  readonly #patience: ReaderPatience;
+  #entry: EntryRow;
+  #opened: Opened | null = null;
+  #demand: ReaderDemand;
+  /** `begin` was called. */
+  #ranged = false;
+  /** Bytes were given. */
+  #begun = false;
+  /** A resource without a known length is over. */
+  #ended = false;
+  #closed = false;
+  #span: ByteRange | null = null;
+  #readAheadFrom: number | null = null;
+  #fetch: ChunkDownloader | null = null;
+  #through: PassThrough | null = null;
+  #file: ChunkFile | null = null;
+
+  private constructor(entry: EntryRow, options: OpenOptions, parts: ReaderParts) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#entry = entry;
+    this.#patience = new ReaderPatience(parts.clock);
+    this.#demand = this.#newDemand(rangeOf(options.spec));
+    parts.traffic.openReaders++;
+  }
+
+  /**
+   * Finds out what the resource is: from the database where that is known, else by asking the origin for the bytes that will be read.
+   * @throws SeekwellError what keeps the resource from being read
+   */
+  static async open(entry: EntryRow, options: OpenOptions, parts: ReaderParts): Promise<EntryReader> {
+    const reader = new EntryReader(entry, options, parts);
+    try {
+      reader.#opened = await reader.#hear();
+    } catch (error) {
+      await reader.close();
+      throw error;
+    }
+    return reader;
+  }
+
+  get entry(): EntryRow {
+    return this.#entry;
+  }
+
+  get opened(): Opened {
+    if (this.#opened === null) throw new SeekwellError('INTERNAL', 'the reader is not open');
+    return this.#opened;
+  }
+
+  /** The next byte that `read` gives. */
+  get position(): number {
+    return this.#demand.position;
+  }
+
+  /** Sets what is read from now on: `range` lies within the total where one is known. */
+  begin(range: ByteRange): void {
+    const before = this.#demand;
+    this.#demand = this.#newDemand(range);
+    this.#ranged = true;
+    this.#parts.manager.detach(this.#entry.id, before, true);
+    if (this.#through !== null && this.#through.start !== range.start) this.#dropThrough();
+  }
+
+  /**
+   * Reads the next bytes, as many as are there at once and fit; waits where none are. 0 at the end.
+   * @throws SeekwellError when no more bytes can be had; CLOSED when the reader was closed or aborted
+   */
+  async read(into: Uint8Array): Promise<number> {
+    for (;;) {
+      const source = await this.#source();
+      if (source === null) return 0;
+      const rest = this.#demand.end - this.#demand.position + 1;
+      const count = await this.#take(source, into.subarray(0, Math.min(into.length, rest)));
+      if (count > 0) return this.#advance(count);
+    }
+  }
+
+  /**
+   * Waits until `read` has a byte to give, or the end is reached.
+   * @throws SeekwellError as `read` does
+   */
+  async ready(): Promise<void> {
+    await this.#source();
+  }
+
+  /** Lets go of everything. What only this reader wanted is fetched no more. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#parts.traffic.openReaders--;
+    // Whoever only asked what the resource is has not left early.
+    const finished = !this.#ranged || this.#demand.position > this.#demand.end || this.#ended;
+    this.#parts.manager.detach(this.#entry.id, this.#demand, finished);
+    this.#dropThrough();
+    const file = this.#file;
+    this.#file = null;
+    await file?.close();
+  }
+
+  #newDemand(range: ByteRange): ReaderDemand {
+    const { clock, lookahead, manager } = this.#parts;
+    const demand = new ReaderDemand({ range, clock, lookahead });
+    if (this.#options.mayFetch) manager.attach(this.#entry.id, demand);
+    return demand;
+  }
+
+  #advance(count: number): number {
+    this.#demand.moveTo(this.#demand.position + count);
+    this.#patience.calm();
+    if (!this.#begun) {
+      this.#begun = true;
+      if (this.#options.mayFetch && knownVersion(this.#entry) !== null) void this.#parts.manager.planFill(this.#entry).catch(() => {});
+    }
+    this.#parts.manager.touch(this.#entry);
+    return count;
+  }
+
+  /** What the resource is: asks until somebody knows. */
+  async #hear(): Promise<Opened> {
+    for (;;) {
+      this.#refuseWhenClosed();
+      const view = await this.#look();
+      const known = knownVersion(view.entry);
+      if (known !== null) return { version: known, headers: await this.#parts.repository.headersOf(this.#entry.id) };
+      const underWay = this.#parts.manager.heardOf(view.entry);
+      if (underWay !== null) return { version: underWay.description, headers: underWay.headers };
+      await this.#ask();
+      if (this.#through !== null) return { version: this.#through.description, headers: {} };
+      const heard = this.#fetch === null ? null : await this.#heardFrom(this.#fetch);
+      if (heard !== null) return heard;
+      if (this.#fetch !== null && this.#fetch.end !== null) await this.#afterEnd(this.#fetch);
+    }
+  }
+
+  async #heardFrom(fetch: ChunkDownloader): Promise<Opened | null> {
+    while (fetch.heard === null && fetch.end === null) {
+      this.#refuseWhenClosed();
+      await fetch.changed(this.#options.signal);
+    }
+    if (fetch.heard !== null) return { version: fetch.heard.description, headers: fetch.heard.headers };
+    if (fetch.end?.kind === 'unsatisfiable' && fetch.end.total !== null) {
+      return { version: { validator: { etag: null, lastModified: null }, total: fetch.end.total, mimeType: null }, headers: {} };
+    }
+    return null;
+  }
+
+  /** Waits until the byte at the position can be had, and says from where; null at the end. */
+  async #source(): Promise<Source | null> {
+    while (this.#demand.position <= this.#demand.end && !this.#atUnknownEnd()) {
+      this.#refuseWhenClosed();
+      const { position } = this.#demand;
+      if (this.#through !== null) {
+        if (await this.#throughHasBytes(this.#through)) return { kind: 'through', through: this.#through };
+      } else if (this.#span !== null && position >= this.#span.start && position <= this.#span.end) {
+        return { kind: 'span', span: this.#span };
+      } else if (this.#fetch !== null) {
+        if (await this.#fetchHasBytes(this.#fetch)) return { kind: 'fetch', fetch: this.#fetch };
+      } else {
+        await this.#look();
+        if (this.#span === null) await this.#ask();
+      }
+    }
+    return null;
+  }
+
+  /** The bytes at the position; 0: they are not there after all. */
+  async #take(source: Source, into: Uint8Array): Promise<number> {
+    const { traffic } = this.#parts;
+    const { position } = this.#demand;
+    let count: number;
+    switch (source.kind) {
+      case 'span':
+        this.#readAhead(source.span);
+        count = await this.#readFile(into.subarray(0, source.span.end - position + 1));
+        traffic.hitBytes += count;
+        return count;
+      case 'fetch':
+        count = await this.#readFile(into.subarray(0, source.fetch.position - position));
+        traffic.missBytes += count;
+        return count;
+      case 'through':
+        count = source.through.take(into);
+        traffic.missBytes += count;
+        traffic.originBytes += count;
+        return count;
+    }
+  }
+
+  async #throughHasBytes(through: PassThrough): Promise<boolean> {
+    try {
+      if (await through.hasBytes(this.#options.signal)) return true;
+      this.#ended = this.opened.version.total === null;
+      if (!this.#ended) throw new SeekwellError('ORIGIN_UNREACHABLE', 'the origin ended the transfer too early');
+    } catch (error) {
+      this.#dropThrough();
+      if (!(error instanceof SeekwellError)) throw error;
+      await this.#patience.failed(error, { begun: this.#begun, progress: this.#begun }, this.#options.signal);
+    }
+    return false;
+  }
+
+  async #fetchHasBytes(fetch: ChunkDownloader): Promise<boolean> {
+    const { position } = this.#demand;
+    if (fetch.heard !== null) this.#refuseOtherVersion(fetch.heard.description);
+    if (fetch.hasWritten(position)) return true;
+    if (fetch.end !== null) await this.#afterEnd(fetch);
+    else if (position > fetch.limit && (fetch.stopping || (position > fetch.limit + 1 && !fetch.wholeBody))) this.#fetch = null;
+    else await fetch.changed(this.#options.signal);
+    return false;
+  }
+
+  async #readFile(into: Uint8Array): Promise<number> {
+    const path = this.#entry.filePath;
+    if (this.#file?.path !== path) {
+      await this.#file?.close();
+      this.#file = await this.#parts.store.open(path);
+    }
+    const count = (await this.#file?.read(into, this.#demand.position)) ?? 0;
+    if (count > 0) return count;
+    // The file is gone or too short: unless the entry moved on meanwhile, what is recorded of it is not true any more.
+    const before = this.#entry;
+    this.#forgetPlan();
+    await this.#look();
+    if (this.#entry.epoch === before.epoch && this.#span !== null) {
+      this.#forgetPlan();
+      await this.#parts.consequences.lost(before);
+    }
+    return 0;
+  }
+
+  /** Reads the plan around the position: the entry, the span that covers it, the next one. */
+  async #look(): Promise<ReadView> {
+    const view = await this.#parts.repository.readView(this.#entry.id, this.#demand.position);
+    if (view === null) throw new SeekwellError('ENTRY_NOT_FOUND', 'the entry was removed');
+    const known = knownVersion(view.entry);
+    if (view.entry.epoch !== this.#entry.epoch && known !== null && this.#opened !== null) this.#refuseOtherVersion(known);
+    this.#entry = view.entry;
+    this.#span = view.span;
+    return view;
+  }
+
+  /** Has somebody bring the byte at the position. */
+  async #ask(): Promise<void> {
+    const { manager, clock, repository } = this.#parts;
+    if (!this.#options.mayFetch) throw new SeekwellError('INCOMPLETE', 'these bytes are not cached');
+    await this.#patience.backoff(this.#entry.retryAt, this.#options.signal);
+    const { spec } = this.#options;
+    if (this.#opened === null && spec?.kind === 'suffix') {
+      this.#fetch = manager.acquireSuffix(this.#entry, spec.length);
+      return;
+    }
+    const acquired = await manager.acquire(this.#entry, this.#demand.position, this.#demand);
+    if (acquired.kind === 'fetch') this.#fetch = acquired.fetch;
+    else if (acquired.kind === 'uncacheable') await this.#passThrough();
+    else if (acquired.kind === 'elsewhere') await this.#waitForOthers(repository.changeToken(), acquired.until);
+    else if (manager.closed) throw new SeekwellError('CLOSED', 'the cache is shutting down');
+    else await pause(clock, 0, this.#options.signal);
+  }
+
+  async #passThrough(): Promise<void> {
+    const range = { start: this.#demand.position, end: this.#demand.end };
+    const expected = this.#opened?.version ?? null;
+    try {
+      this.#through = await PassThrough.open(this.#parts.origin, this.#entry, range, expected, this.#options.signal);
+      if (this.#opened !== null) this.#refuseOtherVersion(this.#through.description);
+    } catch (error) {
+      if (!(error instanceof SeekwellError)) throw error;
+      await this.#patience.failed(error, { begun: this.#begun, progress: false }, this.#options.signal);
+    }
+  }
+
+  async #waitForOthers(token: number, until: number): Promise<void> {
+    const { repository, clock } = this.#parts;
+    this.#demand.waiting = true;
+    while (this.#options.signal?.aborted !== true && clock.now() <= until && repository.changeToken() === token) {
+      await pause(clock, POLL_MS, this.#options.signal);
+    }
+    this.#demand.waiting = false;
+  }
+
+  /** The fetch this reader waited for ended: what now? */
+  async #afterEnd(fetch: ChunkDownloader): Promise<void> {
+    this.#fetch = null;
+    const end = fetch.end as FetchEnd;
+    switch (end.kind) {
+      case 'refused':
+        throw end.error;
+      case 'transient':
+        return this.#patience.failed(end.error, { begun: this.#begun, progress: end.progress }, this.#options.signal);
+      case 'broken':
+        return this.#passThrough();
+      case 'changed':
+        if (this.#opened === null) return;
+        throw new SeekwellError('ORIGIN_CHANGED', 'the resource changed at the origin while it was read');
+      case 'unsatisfiable':
+        this.#ended = this.#opened?.version.total === null;
+        if (this.#ended) return;
+        throw new SeekwellError('ORIGIN_WRONG', 'the origin says that the range lies beyond the end of the resource');
+      default:
+        // Somebody else sends the whole body of an origin without ranges: wait for it rather than ask again.
+        if (fetch.wholeBody && fetch.position === fetch.start) {
+          await this.#waitForOthers(this.#parts.repository.changeToken(), this.#parts.clock.now() + 1_000);
+        }
+    }
+  }
+
+  /** The resource has no known length, and what was sent of it is over. */
+  #atUnknownEnd(): boolean {
+    if (this.#ended || this.opened.version.total !== null) return this.#ended;
+    const total = this.#entry.isComplete ? this.#entry.expectedTotalSize : null;
+    this.#ended = total !== null && this.#demand.position >= total;
+    return this.#ended;
+  }
+
+  #readAhead(span: ByteRange): void {
+    const next = span.end + 1;
+    if (this.#readAheadFrom === next || next > this.#demand.end || !this.#options.mayFetch) return;
+    if (next - this.#demand.position > this.#demand.lookahead() / 2) return;
+    this.#readAheadFrom = next;
+    void this.#parts.manager.readAhead(this.#entry, next, 1).catch(() => {});
+  }
+
+  #refuseOtherVersion(version: Description): void {
+    if (this.#opened === null || sameVersion(this.#opened.version, version)) return;
+    throw new SeekwellError('ORIGIN_CHANGED', 'the resource changed at the origin while it was read');
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closed || this.#options.signal?.aborted === true) throw new SeekwellError('CLOSED', 'the reading was ended');
+  }
+
+  #forgetPlan(): void {
+    this.#span = null;
+    this.#fetch = null;
+  }
+
+  #dropThrough(): void {
+    this.#through?.close();
+    this.#through = null;
+  }
+}

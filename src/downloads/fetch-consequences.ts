@@ -1,0 +1,107 @@
+import type { Clock } from '../clock.ts';
+import { backoffMs } from '../core/backoff.ts';
+import { redactedUrl } from '../core/redacted-url.ts';
+import { asSeekwellError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import type { Randomness } from '../randomness.ts';
+import type { CacheRepository, EntryRow } from '../repository/cache-repository.ts';
+import type { CacheEvents } from './cache-events.ts';
+import type { ChunkDownloader, FetchEnd } from './chunk-downloader.ts';
+import type { EntryRemoval } from './entry-removal.ts';
+
+/** More versions than this within the window: the origin changes faster than it can be cached. */
+const MAX_CHANGES = 3;
+const CHANGE_WINDOW_MS = 10 * 60_000;
+
+export interface ConsequenceParts {
+  readonly repository: CacheRepository;
+  readonly removal: EntryRemoval;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  readonly logger: Logger;
+  readonly events: CacheEvents;
+  /** Whether this process fills. */
+  readonly fill: boolean;
+}
+
+/** Writes into the database what the end of a fetch means for its entry, before anybody hears of the end. */
+export class FetchConsequences {
+  readonly #parts: ConsequenceParts;
+  /** When the origin of an entry was seen to change, UTC milliseconds. A hint: forgetting it costs a few more versions. */
+  readonly #changes = new Map<number, number[]>();
+
+  constructor(parts: ConsequenceParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether the entry's origin changes too fast for its bytes to be worth keeping. */
+  isUnstable(entryId: number): boolean {
+    const since = this.#parts.clock.now() - CHANGE_WINDOW_MS;
+    const recent = (this.#changes.get(entryId) ?? []).filter((at) => at > since);
+    if (recent.length === 0) this.#changes.delete(entryId);
+    else this.#changes.set(entryId, recent);
+    return recent.length > MAX_CHANGES;
+  }
+
+  /** Never rejects: when the database cannot be written, leases end by themselves. */
+  async settle(fetch: ChunkDownloader, end: FetchEnd): Promise<void> {
+    try {
+      await this.#release(fetch, end);
+      await this.#record(fetch, end);
+    } catch (error) {
+      const { code, message } = asSeekwellError(error);
+      this.#parts.logger.warn({ entryId: fetch.entry.id, code }, `the end of a fetch could not be recorded: ${message}`);
+    }
+    this.#parts.events.emit('entryChanged', { entryId: fetch.entry.id });
+  }
+
+  /** The file of `entry` is missing or too short for its spans: they are forgotten. */
+  async lost(entry: EntryRow): Promise<void> {
+    this.#parts.logger.warn(
+      { entryId: entry.id, filePath: entry.filePath },
+      'the cache file is missing or too short: its bytes are fetched anew',
+    );
+    await this.#parts.removal.removeBytes(entry);
+  }
+
+  async #release(fetch: ChunkDownloader, end: FetchEnd): Promise<void> {
+    // After a removal the rows in this range, if any, belong to another fetch.
+    if (end.kind === 'gone' || fetch.limit < fetch.start) return;
+    const { repository, fill, clock } = this.#parts;
+    await repository.release({ entryId: fetch.entry.id, range: { start: fetch.start, end: fetch.limit }, fill }, clock.now());
+  }
+
+  async #record(fetch: ChunkDownloader, end: FetchEnd): Promise<void> {
+    const { repository, clock, logger } = this.#parts;
+    const { id: entryId, epoch, originalUrl } = fetch.entry;
+    const fields = { entryId, url: redactedUrl(originalUrl) };
+    switch (end.kind) {
+      case 'refused':
+        logger.warn({ ...fields, code: end.error.code }, end.error.message);
+        return repository.fail({ entryId, epoch, message: end.error.message, status: end.status }, clock.now());
+      case 'transient':
+        logger.info({ ...fields, code: end.error.code }, end.error.message);
+        return this.#delay(fetch, end);
+      case 'broken':
+        logger.warn({ ...fields, code: end.error.code }, end.error.message);
+        return;
+      case 'changed':
+        logger.info(fields, 'the resource changed at the origin: its bytes are fetched anew');
+        this.#changes.set(entryId, [...(this.#changes.get(entryId) ?? []), clock.now()]);
+        await this.#parts.removal.removeBytes(fetch.entry);
+        return;
+      case 'lost':
+        return this.lost(fetch.entry);
+      default:
+        return;
+    }
+  }
+
+  async #delay(fetch: ChunkDownloader, end: Extract<FetchEnd, { kind: 'transient' }>): Promise<void> {
+    const { repository, clock, randomness } = this.#parts;
+    const { id: entryId, epoch, attempts } = fetch.entry;
+    const failed = end.progress ? 1 : attempts + 1;
+    const retryAt = clock.now() + backoffMs(failed, randomness.fraction(), end.retryAfterMs);
+    await repository.delay({ entryId, epoch, message: end.error.message, retryAt }, clock.now());
+  }
+}

@@ -1,0 +1,96 @@
+import { PRIORITY } from '../core/priority.ts';
+import { TAKE_OVER_BYTES } from '../repository/cache-repository.ts';
+import type { ChunkDownloader } from './chunk-downloader.ts';
+import type { Heard } from './span-recorder.ts';
+
+/** The origin of a URL: what limits on connections count. */
+export function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : url;
+}
+
+/** The fetches under way in this process. */
+export class FetchTable {
+  readonly #byEntry = new Map<number, Set<ChunkDownloader>>();
+  readonly #byOrigin = new Map<string, Set<ChunkDownloader>>();
+
+  add(fetch: ChunkDownloader): void {
+    addTo(this.#byEntry, fetch.entry.id, fetch);
+    addTo(this.#byOrigin, originOf(fetch.entry.originalUrl), fetch);
+  }
+
+  delete(fetch: ChunkDownloader): void {
+    deleteFrom(this.#byEntry, fetch.entry.id, fetch);
+    deleteFrom(this.#byOrigin, originOf(fetch.entry.originalUrl), fetch);
+  }
+
+  get size(): number {
+    let count = 0;
+    for (const fetches of this.#byEntry.values()) count += fetches.size;
+    return count;
+  }
+
+  *all(): Iterable<ChunkDownloader> {
+    for (const fetches of this.#byEntry.values()) yield* fetches;
+  }
+
+  of(entryId: number): Iterable<ChunkDownloader> {
+    return this.#byEntry.get(entryId) ?? [];
+  }
+
+  countOf(entryId: number): number {
+    return this.#byEntry.get(entryId)?.size ?? 0;
+  }
+
+  countAt(origin: string): number {
+    return this.#byOrigin.get(origin)?.size ?? 0;
+  }
+
+  /** Whether the origin sends the whole of this entry whatever it is asked: another request would bring the same bytes again. */
+  hasWholeBody(entryId: number): boolean {
+    for (const fetch of this.of(entryId)) if (fetch.wholeBody && !fetch.stopping) return true;
+    return false;
+  }
+
+  /** Whether a reader waits for, or reads ahead with, a fetch from this origin. */
+  hasReadersAt(origin: string): boolean {
+    for (const fetch of this.#byOrigin.get(origin) ?? []) if (fetch.priority < PRIORITY.MEDIUM && !fetch.stopping) return true;
+    return false;
+  }
+
+  /** The fetch that has just written `offset` or will within `TAKE_OVER_BYTES`; null where there is none. */
+  bringing(entryId: number, epoch: number, offset: number): ChunkDownloader | null {
+    for (const fetch of this.of(entryId)) {
+      if (fetch.entry.epoch !== epoch) continue;
+      if (fetch.hasWritten(offset)) return fetch;
+      if (fetch.stopping || offset < fetch.start) continue;
+      const near = offset <= fetch.limit && offset - fetch.position <= TAKE_OVER_BYTES;
+      if (near || (fetch.wholeBody && offset >= fetch.position)) return fetch;
+    }
+    return null;
+  }
+
+  /** What the origin told a fetch of the entry that is under way: known here before it is recorded. Null where none has heard. */
+  heardOf(entryId: number, epoch: number): Heard | null {
+    for (const fetch of this.of(entryId)) if (fetch.entry.epoch === epoch && fetch.heard !== null) return fetch.heard;
+    return null;
+  }
+
+  /** A fetch that holds a claim on `offset`, or is about to give one back; null where there is none. */
+  holding(entryId: number, epoch: number, offset: number): ChunkDownloader | null {
+    for (const fetch of this.of(entryId)) {
+      if (fetch.entry.epoch === epoch && fetch.start <= offset && offset <= fetch.limit) return fetch;
+    }
+    return null;
+  }
+}
+
+function addTo<Key>(map: Map<Key, Set<ChunkDownloader>>, key: Key, fetch: ChunkDownloader): void {
+  const set = map.get(key) ?? new Set();
+  map.set(key, set.add(fetch));
+}
+
+function deleteFrom<Key>(map: Map<Key, Set<ChunkDownloader>>, key: Key, fetch: ChunkDownloader): void {
+  const set = map.get(key);
+  set?.delete(fetch);
+  if (set?.size === 0) map.delete(key);
+}

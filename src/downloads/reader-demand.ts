@@ -1,0 +1,81 @@
+import type { Clock } from '../clock.ts';
+import type { ByteRange } from '../core/byte-ranges.ts';
+import type { RangeSpec } from '../core/http-range.ts';
+
+const MIB = 1024 * 1024;
+/** How much of a reader's future is fetched ahead, in seconds of its own rate, and between which sizes. */
+const LOOKAHEAD_SECONDS = 60;
+const MIN_LOOKAHEAD = 32 * MIB;
+const MAX_LOOKAHEAD = 512 * MIB;
+
+export interface DemandOptions {
+  /** What the reader asked for. */
+  readonly range: ByteRange;
+  readonly clock: Clock;
+  /** A fixed look-ahead in bytes, or null: from the reader's rate. */
+  readonly lookahead: number | null;
+}
+
+/** What one reader wants: where it is, how far it will go, how fast. Dropped with the reader. */
+export class ReaderDemand {
+  readonly #clock: Clock;
+  readonly #lookahead: number | null;
+  readonly #start: number;
+  readonly #openedAt: number;
+  #end: number;
+  #position: number;
+  /** It stands still until another process has brought its bytes. */
+  waiting = false;
+
+  constructor(options: DemandOptions) {
+    this.#clock = options.clock;
+    this.#lookahead = options.lookahead;
+    this.#start = options.range.start;
+    this.#position = options.range.start;
+    this.#end = options.range.end;
+    this.#openedAt = options.clock.monotonic();
+  }
+
+  /** The next byte it takes. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** The last byte it asked for. */
+  get end(): number {
+    return this.#end;
+  }
+
+  moveTo(position: number): void {
+    this.#position = position;
+  }
+
+  /** The resource turned out to end before what was asked for. */
+  clipTo(end: number): void {
+    this.#end = Math.min(this.#end, end);
+  }
+
+  /** Bytes to fetch ahead of the position. */
+  lookahead(): number {
+    if (this.#lookahead !== null) return this.#lookahead;
+    const seconds = Math.max(1, (this.#clock.monotonic() - this.#openedAt) / 1_000);
+    const rate = (this.#position - this.#start) / seconds;
+    return Math.min(MAX_LOOKAHEAD, Math.max(MIN_LOOKAHEAD, Math.round(rate * LOOKAHEAD_SECONDS)));
+  }
+
+  /** The last byte worth fetching for it now. */
+  horizon(): number {
+    return Math.min(this.#end, this.#position + this.lookahead() - 1);
+  }
+
+  /** Whether it wants `offset` now. */
+  wants(offset: number): boolean {
+    return offset >= this.#position && offset <= this.horizon();
+  }
+}
+
+/** What `spec` asks for, before the total is known. A suffix counts as the whole. */
+export function rangeOf(spec: RangeSpec | null): ByteRange {
+  if (spec?.kind === 'from') return { start: spec.start, end: spec.end ?? Number.MAX_SAFE_INTEGER };
+  return { start: 0, end: Number.MAX_SAFE_INTEGER };
+}

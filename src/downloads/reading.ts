@@ -1,0 +1,26 @@
+import type { ByteRange } from '../core/byte-ranges.ts';
+import type { EntryReader } from './entry-reader.ts';
+
+/** The buffer of one chunk, in bytes. */
+const CHUNK_BYTES = 64 * 1024;
+
+/** What `reader` gives, each chunk in a buffer of its own; closes the reader at the end, however it comes. */
+export async function* chunksOf(reader: EntryReader): AsyncGenerator<Uint8Array, void> {
+  try {
+    for (;;) {
+      const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+      const count = await reader.read(buffer);
+      if (count === 0) return;
+      yield buffer.subarray(0, count);
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+/** What of `length` bytes (unset: all) from `offset` on a resource of `total` bytes (null: not known) has; null: nothing. */
+export function readable(offset: number, length: number | undefined, total: number | null): ByteRange | null {
+  const last = (total ?? Number.MAX_SAFE_INTEGER) - 1;
+  const end = length === undefined ? last : Math.min(last, offset + length - 1);
+  return end < offset ? null : { start: offset, end };
+}

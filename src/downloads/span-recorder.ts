@@ -1,0 +1,117 @@
+import type { ChunkFile } from '../chunk-store/chunk-store.ts';
+import type { Clock, Timer } from '../clock.ts';
+import type { Description } from '../core/validator.ts';
+import { asSeekwellError, type SeekwellError } from '../errors.ts';
+import type { CacheRepository, EntryRow } from '../repository/cache-repository.ts';
+
+/** Written bytes are recorded at least this often, in milliseconds, so that a crash loses a moment. */
+const COMMIT_MS = 250;
+
+/** What the origin's headers told about the resource. */
+export interface Heard {
+  readonly description: Description;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Why nothing more can be recorded. */
+export type RecordFailure =
+  /** The entry's bytes were removed meanwhile. */
+  | { readonly kind: 'gone' }
+  /** Another version is recorded. */
+  | { readonly kind: 'changed' }
+  /** The store or the database failed. */
+  | { readonly kind: 'broken'; readonly error: SeekwellError };
+
+export interface RecorderParts {
+  readonly repository: CacheRepository;
+  readonly clock: Clock;
+  /** Called after each commit. */
+  recorded(complete: boolean): void;
+  /** Called once, when nothing more can be recorded. */
+  failed(): void;
+}
+
+/** Turns written bytes into recorded ones as a fetch goes: sync first, then the span. One commit at a time. */
+export class SpanRecorder {
+  readonly #entry: EntryRow;
+  readonly #file: ChunkFile;
+  readonly #heard: Heard;
+  readonly #parts: RecorderParts;
+  /** Everything before it, from where the recording began, is recorded. */
+  #recordedTo: number;
+  /** Everything before it is written. */
+  #writtenTo: number;
+  #first = true;
+  #timer: Timer | null = null;
+  #underWay: Promise<void> | null = null;
+  #failure: RecordFailure | null = null;
+
+  constructor(entry: EntryRow, file: ChunkFile, heard: Heard, from: number, parts: RecorderParts) {
+    this.#entry = entry;
+    this.#file = file;
+    this.#heard = heard;
+    this.#parts = parts;
+    this.#recordedTo = from;
+    this.#writtenTo = from;
+  }
+
+  get failure(): RecordFailure | null {
+    return this.#failure;
+  }
+
+  /** Everything before `position` is written now. The first bytes are recorded at once, so that others learn the total; later ones as they gather. */
+  written(position: number): void {
+    this.#writtenTo = position;
+    if (this.#timer !== null || this.#underWay !== null || this.#failure !== null) return;
+    this.#timer = this.#parts.clock.after(this.#first ? 0 : COMMIT_MS, () => {
+      this.#timer = null;
+      void this.flush();
+    });
+    this.#first = false;
+  }
+
+  /** What lies between was there already: goes on at `position`, after a `flush`. */
+  skipTo(position: number): void {
+    this.#recordedTo = position;
+    this.#writtenTo = position;
+  }
+
+  /** Records all that is written now. Never rejects: see `failure`. */
+  async flush(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = null;
+    while (this.#underWay !== null) await this.#underWay;
+    if (this.#recordedTo >= this.#writtenTo || this.#failure !== null) return;
+    this.#underWay = this.#commit().finally(() => {
+      this.#underWay = null;
+    });
+    await this.#underWay;
+    if (this.#recordedTo < this.#writtenTo) this.written(this.#writtenTo);
+  }
+
+  /** Ends the recording with the last bytes. */
+  async close(): Promise<void> {
+    await this.flush();
+    await this.flush();
+    this.#timer?.cancel();
+  }
+
+  async #commit(): Promise<void> {
+    const { repository, clock } = this.#parts;
+    const { id: entryId, epoch } = this.#entry;
+    const range = { start: this.#recordedTo, end: this.#writtenTo - 1 };
+    try {
+      await this.#file.sync();
+      const outcome = await repository.commit({ entryId, epoch, range, ...this.#heard }, clock.now());
+      if (outcome.kind === 'committed') {
+        this.#recordedTo = range.end + 1;
+        this.#parts.recorded(outcome.complete);
+        return;
+      }
+      this.#failure = outcome;
+    } catch (error) {
+      this.#failure = { kind: 'broken', error: asSeekwellError(error) };
+    }
+    this.#parts.failed();
+  }
+}

@@ -1,0 +1,394 @@
+import { join, resolve } from 'node:path';
+import { prepareFolder, quotaOf } from './cache-folder.ts';
+import { type AddOptions, type CacheOptions, newEntryOf, settingsOf } from './cache-options.ts';
+import { Entry, type EntryHost, type OriginOptions, type PrefetchOptions, type ReadOptions } from './cached-entry.ts';
+import type { ChunkStore } from './chunk-store/chunk-store.ts';
+import { SparseFileStore } from './chunk-store/sparse-file-store.ts';
+import { type Clock, systemClock, type Timer } from './clock.ts';
+import type { ByteRange } from './core/byte-ranges.ts';
+import type { RangeSpec } from './core/http-range.ts';
+import { BackgroundWork } from './downloads/background-work.ts';
+import { CacheEvents } from './downloads/cache-events.ts';
+import { ChunkManager } from './downloads/chunk-manager.ts';
+import type { DownloadSettings } from './downloads/download-settings.ts';
+import { EntryReader, type OpenOptions, type ReaderParts } from './downloads/entry-reader.ts';
+import { EntryRemoval, newFilePath } from './downloads/entry-removal.ts';
+import { FetchConsequences } from './downloads/fetch-consequences.ts';
+import { Prefetcher } from './downloads/prefetcher.ts';
+import { chunksOf, readable } from './downloads/reading.ts';
+import { Traffic } from './downloads/traffic.ts';
+import { type EntryInfo, toEntryInfo } from './entry-info.ts';
+import { checkUrl, extensionOf, filenameOf, keyOfUrl, parseRef, type Ref } from './entry-key.ts';
+import { SeekwellError } from './errors.ts';
+import { type Logger, silentLogger } from './logger.ts';
+import type { OriginClient } from './origin/origin-client.ts';
+import { UndiciOriginClient } from './origin/undici-origin-client.ts';
+import { mayRun, processName } from './process-name.ts';
+import { systemRandomness } from './randomness.ts';
+import type { CacheRepository, CacheStatistics, EntryKey, EntryQuery, EntryRow } from './repository/cache-repository.ts';
+import { SqliteRepository } from './repository/sqlite/sqlite-repository.ts';
+import { type DownloadStateInfo, StateComputer } from './state-computer.ts';
+import { streamUrl } from './stream-url.ts';
+
+export { streamUrl } from './stream-url.ts';
+
+/** The name of the database in the cache folder. */
+const DATABASE = 'seekwell.db';
+/** After a change by another process the queue is looked at once within this time, in milliseconds. */
+const WATCH_MS = 50;
+
+/** What is wired together at `open`. */
+export interface CacheParts {
+  readonly folder: string;
+  readonly options: CacheOptions;
+  readonly settings: DownloadSettings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly repository: CacheRepository;
+  readonly store: ChunkStore;
+  readonly origin: OriginClient;
+  readonly events: CacheEvents;
+  readonly traffic: Traffic;
+  readonly removal: EntryRemoval;
+  readonly consequences: FetchConsequences;
+  readonly manager: ChunkManager;
+  readonly states: StateComputer;
+}
+
+/** Makes what a cache is made of. @throws SeekwellError as `FileCache.open` */
+export async function wireCache(options: CacheOptions): Promise<CacheParts> {
+  const folder = resolve(options.cacheDir);
+  await prepareFolder(folder);
+  const clock = options.clock ?? systemClock;
+  const logger = options.logger ?? silentLogger;
+  const randomness = systemRandomness;
+  const settings = settingsOf(options, await quotaOf(folder, options.maxSize ?? '20%'));
+  const driver = options.sqliteDriver === undefined ? {} : { driver: options.sqliteDriver };
+  const repository = await SqliteRepository.open({ path: join(folder, DATABASE), owner: processName(randomness), ...driver });
+  const store = new SparseFileStore({ folder, clock, durable: options.durability !== 'process-crash' });
+  const origin = new UndiciOriginClient({ clock, ...(options.dispatcher === undefined ? {} : { dispatcher: options.dispatcher }) });
+  const events = new CacheEvents();
+  const traffic = new Traffic();
+  const removal = new EntryRemoval({ repository, store, clock, randomness, logger });
+  const consequences = new FetchConsequences({ repository, removal, clock, randomness, logger, events, fill: settings.fill });
+  const manager = new ChunkManager({ repository, store, origin, clock, events, consequences, settings, traffic });
+  const states = new StateComputer(repository, clock);
+  return { folder, options, settings, clock, logger, repository, store, origin, events, traffic, removal, consequences, manager, states };
+}
+
+/**
+ * The cache: entries, their bytes, their derived states. Any number of processes may open the same folder. Everything it knows about a download it reads
+ * from the database each time it is asked.
+ */
+export class FileCache implements AsyncDisposable, EntryHost {
+  readonly #parts: CacheParts;
+  readonly #background: BackgroundWork | null;
+  readonly #prefetcher: Prefetcher;
+  #watchTimer: Timer | null = null;
+  #baseUrl: string | null = null;
+  #token: string | null = null;
+  #closing: Promise<void> | null = null;
+
+  protected constructor(parts: CacheParts) {
+    this.#parts = parts;
+    const { repository, manager, clock, logger, events, settings, options } = parts;
+    const { background = true } = options;
+    const only = typeof background === 'number' ? background : null;
+    this.#background = background === false ? null : new BackgroundWork({ repository, manager, clock, logger, fill: settings.fill, only });
+    this.#prefetcher = new Prefetcher({
+      repository,
+      clock,
+      events,
+      logger,
+      chunkSize: settings.chunkSize,
+      openReader: (entry, open) => EntryReader.open(entry, open, this.#readerParts()),
+      wake: () => this.#background?.wake(),
+    });
+  }
+
+  /**
+   * Opens the cache in its folder, creating both where they do not exist.
+   * @throws SeekwellError CACHE_DIR_UNUSABLE, DATABASE_UNUSABLE, DATABASE_TOO_NEW, DATABASE_BUSY, BAD_OPTION
+   */
+  static async open(options: CacheOptions): Promise<FileCache> {
+    const cache = new FileCache(await wireCache(options));
+    cache.startBackground();
+    return cache;
+  }
+
+  /** Tells what happens in this process, as hints. */
+  get emitter(): CacheEvents {
+    return this.#parts.events;
+  }
+
+  get traffic(): Traffic {
+    return this.#parts.traffic;
+  }
+
+  get logger(): Logger {
+    return this.#parts.logger;
+  }
+
+  get clock(): Clock {
+    return this.#parts.clock;
+  }
+
+  get activeFetches(): number {
+    return this.#parts.manager.activeFetches;
+  }
+
+  /** The most bytes that are kept; null: no limit. */
+  get quota(): number | null {
+    return this.#parts.settings.quota;
+  }
+
+  /** Registers a resource; no network. The entry of the same key is bound to the new URL and headers. */
+  async add(options: AddOptions): Promise<Entry> {
+    return (await this.register(options)).entry;
+  }
+
+  /** As `add`, and whether the entry is new. @throws SeekwellError BAD_URL */
+  async register(options: AddOptions): Promise<{ readonly entry: Entry; readonly created: boolean }> {
+    const { repository, clock, options: cacheOptions } = this.#parts;
+    const path = newFilePath(systemRandomness, `x${extensionOf(options.filename ?? filenameOf(options.url))}`);
+    const { entry, created } = await repository.addEntry(newEntryOf(options, cacheOptions.keyOf ?? keyOfUrl, path), clock.now());
+    if (!created) await this.#update(entry, options);
+    this.emitter.emit('entryChanged', { entryId: entry.id });
+    return { entry: this.#handle(entry), created };
+  }
+
+  /** The entry that `ref` names, or null. */
+  async get(ref: Ref): Promise<Entry | null> {
+    const entry = await this.find(ref);
+    return entry === null ? null : this.#handle(entry);
+  }
+
+  /** The row that `ref` names, or null. */
+  async find(ref: Ref): Promise<EntryRow | null> {
+    const { repository, options } = this.#parts;
+    if (typeof ref === 'number') return repository.getEntry(ref);
+    if (typeof ref !== 'string') return repository.findEntry(ref);
+    const parsed = parseRef(ref);
+    if (parsed === null) return null;
+    if ('id' in parsed) return repository.getEntry(parsed.id);
+    if ('key' in parsed) return repository.findEntry(parsed.key);
+    return (await repository.findEntry((options.keyOf ?? keyOfUrl)(parsed.url))) ?? (await repository.findEntryByUrl(parsed.url));
+  }
+
+  /** All entries that fit, with their states, in the order of `query.sort`. */
+  async *list(query: Omit<EntryQuery, 'limit' | 'cursor'> = {}): AsyncIterable<EntryInfo> {
+    let cursor: string | undefined;
+    do {
+      const page = await this.page({ ...query, limit: 100, ...(cursor === undefined ? {} : { cursor }) });
+      yield* page.entries;
+      cursor = page.nextCursor ?? undefined;
+    } while (cursor !== undefined);
+  }
+
+  /** One page of `list`. @throws SeekwellError BAD_REQUEST */
+  async page(query: EntryQuery): Promise<{ readonly entries: readonly EntryInfo[]; readonly nextCursor: string | null }> {
+    const { repository, clock } = this.#parts;
+    const page = await repository.entriesWithState(query, clock.now());
+    return { entries: page.entries.map(toEntryInfo), nextCursor: page.nextCursor };
+  }
+
+  /** The derived state; NotStarted for a key that has no entry. */
+  state(key: EntryKey): Promise<DownloadStateInfo> {
+    return this.#parts.states.state(key);
+  }
+
+  statistics(): Promise<CacheStatistics> {
+    return this.#parts.repository.statistics();
+  }
+
+  /** Gives rows of dead processes back to the queue: what a command prints should not show their leases. */
+  async sweep(): Promise<void> {
+    const { repository, settings, clock } = this.#parts;
+    await repository.sweep(settings.fill, clock.now());
+  }
+
+  /** Removes the entry and its bytes. @throws SeekwellError ENTRY_NOT_FOUND */
+  async remove(ref: Ref): Promise<void> {
+    const { manager, removal } = this.#parts;
+    const entry = await this.find(ref);
+    if (entry === null || !(await removal.deleteEntry(entry.id))) throw notFound();
+    manager.stopEntry(entry.id, 'all');
+    this.emitter.emit('entryRemoved', { entryId: entry.id });
+  }
+
+  /** Opens one reader; close it. @throws SeekwellError what keeps the resource from being read */
+  openReader(entry: EntryRow, options: OpenOptions): Promise<EntryReader> {
+    return EntryReader.open(entry, options, this.#readerParts());
+  }
+
+  /**
+   * Where players find this process; recorded for commands that print stream URLs. Null: it stopped listening.
+   * @param token signs stream URLs; not recorded
+   */
+  async announce(baseUrl: string | null, token: string | null = null): Promise<void> {
+    this.#baseUrl = baseUrl;
+    this.#token = token;
+    await this.#parts.repository.announce(baseUrl, this.clock.now());
+  }
+
+  /** Where a process serves this cache now, or null. */
+  async servedAt(): Promise<string | null> {
+    const servers = await this.#parts.repository.servers();
+    return servers.find(({ process }) => mayRun(process))?.baseUrl ?? null;
+  }
+
+  /** Stops everything, recording what was fetched. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async infoOf(id: number): Promise<EntryInfo> {
+    const { repository, clock } = this.#parts;
+    const found = await repository.entryWithState(id, clock.now());
+    if (found === null) throw notFound();
+    return toEntryInfo(found);
+  }
+
+  async spansOf(id: number): Promise<ByteRange[]> {
+    await this.#entry(id);
+    return this.#parts.repository.spans(id);
+  }
+
+  async *readFrom(id: number, options: ReadOptions): AsyncIterable<Uint8Array> {
+    const { offset = 0, length, signal, cachedOnly = false } = options;
+    const asked = readable(offset, length, null);
+    if (asked === null) return;
+    const end = length === undefined ? null : asked.end;
+    const spec: RangeSpec = { kind: 'from', start: offset, end };
+    const reader = await this.openReader(await this.#entry(id), {
+      spec,
+      mayFetch: !cachedOnly,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const range = readable(offset, length, reader.opened.version.total);
+    if (range === null) return reader.close();
+    reader.begin(range);
+    yield* chunksOf(reader);
+  }
+
+  async readInto(id: number, into: Uint8Array, offset: number, signal?: AbortSignal): Promise<number> {
+    let count = 0;
+    for await (const chunk of this.readFrom(id, { offset, length: into.length, ...(signal === undefined ? {} : { signal }) })) {
+      into.set(chunk, count);
+      count += chunk.length;
+    }
+    return count;
+  }
+
+  async requestPrefetch(id: number, specs: readonly RangeSpec[] | null): Promise<void> {
+    await this.#prefetcher.request(await this.#entry(id), specs);
+  }
+
+  async prefetchUntilDone(id: number, options: PrefetchOptions): Promise<void> {
+    const { ranges, signal, onProgress } = options;
+    const entry = await this.#prefetcher.learn(await this.#entry(id), signal);
+    const specs = ranges?.map(({ start, end }): RangeSpec => ({ kind: 'from', start, end })) ?? null;
+    await this.#prefetcher.request(entry, specs);
+    await this.#prefetcher.untilDone(id, ranges ?? null, signal, async () => onProgress?.(await this.infoOf(id)));
+  }
+
+  async pause(id: number): Promise<void> {
+    const { repository, manager, clock } = this.#parts;
+    if (!(await repository.pause(id, clock.now()))) throw notFound();
+    manager.stopEntry(id, 'unread');
+    this.emitter.emit('entryChanged', { entryId: id });
+  }
+
+  async resume(id: number): Promise<void> {
+    await this.retry(id);
+  }
+
+  async retry(id: number): Promise<void> {
+    const { repository, clock } = this.#parts;
+    if (!(await repository.retry(id, clock.now()))) throw notFound();
+    await this.requestPrefetch(id, null);
+    this.emitter.emit('entryChanged', { entryId: id });
+  }
+
+  async setPinned(id: number, pinned: boolean): Promise<void> {
+    if (!(await this.#parts.repository.setPinned(id, pinned))) throw notFound();
+    this.emitter.emit('entryChanged', { entryId: id });
+  }
+
+  async rebind(id: number, origin: OriginOptions): Promise<void> {
+    checkUrl(origin.url);
+    if (!(await this.#parts.repository.rebind(id, { url: origin.url, headers: origin.headers ?? {} }, this.clock.now()))) throw notFound();
+    this.#background?.wake();
+  }
+
+  urlOf(key: EntryKey, filename: string | null): string {
+    if (this.#baseUrl === null) throw new SeekwellError('INTERNAL', 'the cache does not listen', { hint: 'Call listen() first.' });
+    return streamUrl(this.#baseUrl, key, filename, this.#token);
+  }
+
+  async completeFileOf(id: number): Promise<string | null> {
+    const entry = await this.#entry(id);
+    return entry.isComplete ? join(this.#parts.folder, entry.filePath) : null;
+  }
+
+  /** Begins to work off the queue and to watch for what other processes add to it. */
+  protected startBackground(): void {
+    const { repository, removal, logger, clock } = this.#parts;
+    const background = this.#background;
+    if (background === null) return;
+    removal.emptyTrash().catch((error: Error) => logger.warn({}, `the trash could not be emptied: ${error.message}`));
+    background.wake();
+    repository.watch(() => {
+      this.#watchTimer ??= clock.after(WATCH_MS, () => {
+        this.#watchTimer = null;
+        background.wake();
+      });
+    });
+  }
+
+  async #close(): Promise<void> {
+    const { manager, repository, store, origin } = this.#parts;
+    this.#watchTimer?.cancel();
+    await this.#background?.close();
+    await manager.close();
+    if (this.#baseUrl !== null) await this.announce(null);
+    await origin.close();
+    await repository.close();
+    await store.close();
+  }
+
+  async #update(entry: EntryRow, options: AddOptions): Promise<void> {
+    const { repository, clock } = this.#parts;
+    // Nothing said of headers: those of the same URL stay. Another URL may lead to another host, which they are not for.
+    const headers = options.headers ?? (options.url === entry.originalUrl ? entry.requestHeaders : {});
+    const sameHeaders = JSON.stringify(headers) === JSON.stringify(entry.requestHeaders);
+    if (entry.originalUrl !== options.url || !sameHeaders) {
+      await repository.rebind(entry.id, { url: options.url, headers }, clock.now());
+      this.#background?.wake();
+    }
+    if (options.pinned !== undefined && options.pinned !== entry.pinned) await repository.setPinned(entry.id, options.pinned);
+  }
+
+  async #entry(id: number): Promise<EntryRow> {
+    const entry = await this.#parts.repository.getEntry(id);
+    if (entry === null) throw notFound();
+    return entry;
+  }
+
+  #handle(entry: EntryRow): Entry {
+    return new Entry(entry.id, entry, entry.filename, this);
+  }
+
+  #readerParts(): ReaderParts {
+    return { ...this.#parts, lookahead: this.#parts.settings.lookahead };
+  }
+}
+
+function notFound(): SeekwellError {
+  return new SeekwellError('ENTRY_NOT_FOUND', 'there is no such entry');
+}

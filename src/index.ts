@@ -1,0 +1,13 @@
+export type { AddOptions, CacheOptions } from './cache-options.ts';
+export type { Entry, OriginOptions, PrefetchOptions, ReadOptions } from './cached-entry.ts';
+export type { Clock, Timer } from './clock.ts';
+export type { ByteRange } from './core/byte-ranges.ts';
+export type { DownloadState } from './core/download-state.ts';
+export type { EntryInfo } from './entry-info.ts';
+export type { Ref } from './entry-key.ts';
+export { type ErrorCode, isSeekwellError, SeekwellError } from './errors.ts';
+export type { Logger } from './logger.ts';
+export type { EntryKey, EntryQuery, EntrySort } from './repository/cache-repository.ts';
+export type { SqliteConnection, SqliteDriver, SqliteParams, SqliteStatement, SqliteValue } from './repository/sqlite/sqlite-driver.ts';
+export { type CacheEvent, type ListenOptions, ServingFileCache as FileCache } from './serving-file-cache.ts';
+export { type DownloadStateInfo, StateComputer } from './state-computer.ts';

@@ -1,0 +1,38 @@
+import type { Validator } from '../core/validator.ts';
+
+/** A header of a request by its lower-case name; undefined where it was not sent. */
+export type HeaderLookup = (name: string) => string | undefined;
+
+/** Whether an entity-tag list (RFC 9110, sections 13.1.1 and 13.1.2) holds `etag`. Weak tags only match where `weak` allows it. */
+function listHolds(list: string, etag: string | null, weak: boolean): boolean {
+  if (list.trim() === '*') return true;
+  if (etag === null) return false;
+  for (const [, prefix, tag] of list.matchAll(/(W\/)?("[^"]*")/g)) {
+    if (tag === etag && (weak || prefix === undefined)) return true;
+  }
+  return false;
+}
+
+/**
+ * What the conditions of a GET or HEAD request make of it, in the order of RFC 9110, section 13.2.2: 412, 304, or null to answer as usual.
+ */
+export function conditionalStatus(header: HeaderLookup, { etag, lastModified }: Validator): 304 | 412 | null {
+  const modified = lastModified === null ? Number.NaN : Date.parse(lastModified);
+  const ifMatch = header('if-match');
+  const ifUnmodifiedSince = Date.parse(header('if-unmodified-since') ?? '');
+  if (ifMatch !== undefined) {
+    if (!listHolds(ifMatch, etag, false)) return 412;
+  } else if (modified > ifUnmodifiedSince) {
+    return 412;
+  }
+  const ifNoneMatch = header('if-none-match');
+  if (ifNoneMatch !== undefined) return listHolds(ifNoneMatch, etag, true) ? 304 : null;
+  return modified <= Date.parse(header('if-modified-since') ?? '') ? 304 : null;
+}
+
+/** Whether the Range header counts (RFC 9110, section 13.1.5): without an If-Range, or with one that names this version exactly. */
+export function rangeApplies(header: HeaderLookup, { etag, lastModified }: Validator): boolean {
+  const ifRange = header('if-range')?.trim();
+  if (ifRange === undefined) return true;
+  return ifRange.includes('"') ? ifRange === etag : ifRange === lastModified;
+}

@@ -1,0 +1,396 @@
+import { deepStrictEqual } from 'node:assert/strict';
+import { PRIORITY } from '../../core/priority.ts';
+import { LEASE_MS, TAKE_OVER_BYTES } from '../../repository/cache-repository.ts';
+import { CHUNK, type ContractCheck, type Stage, TOTAL, version } from './stage.ts';
+
+const { CRITICAL, HIGH, MEDIUM, LOW } = PRIORITY;
+
+async function isTheirs(stage: Stage, ...[entry, offset, given, by]: Parameters<Stage['ensure']>): Promise<void> {
+  const outcome = await stage.ensure(entry, offset, given, by);
+  deepStrictEqual(outcome.kind, 'theirs', `got ${JSON.stringify(outcome)}`);
+}
+
+/** What ensuring one byte answers. */
+export const answersOfEnsure: readonly ContractCheck[] = [
+  {
+    name: 'an entry that does not exist is gone',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      deepStrictEqual(await stage.ensure({ ...entry, id: entry.id + 1 }, 5), { kind: 'gone' });
+    },
+  },
+  {
+    name: 'another epoch is gone',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      deepStrictEqual(await stage.ensure({ ...entry, epoch: entry.epoch + 1 }, 5), { kind: 'gone' });
+      deepStrictEqual(await stage.held(), []);
+    },
+  },
+  {
+    name: 'a byte beyond a known total is gone, one at its end is not',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      deepStrictEqual(await stage.ensure(entry, TOTAL), { kind: 'gone' });
+      deepStrictEqual(await stage.ensure(entry, TOTAL - 1), { kind: 'mine', end: TOTAL - 1, hasSpans: true });
+    },
+  },
+  {
+    name: 'any byte of an empty resource is gone',
+    async run(stage) {
+      const entry = await stage.add();
+      const { id: entryId, epoch } = entry;
+      await stage.repository.finish({ entryId, epoch, total: 0, description: version(null, null), headers: {} }, stage.now);
+      deepStrictEqual(await stage.ensure(entry, 0), { kind: 'gone' });
+    },
+  },
+  {
+    name: 'a byte that a span covers is present, at both of its ends and within',
+    async run(stage) {
+      const entry = await stage.addKnown([[100, 199]]);
+      for (const offset of [100, 150, 199]) {
+        deepStrictEqual(await stage.ensure(entry, offset), { kind: 'present', span: { start: 100, end: 199 } });
+      }
+      deepStrictEqual((await stage.ensure(entry, 99)).kind, 'mine');
+      deepStrictEqual((await stage.ensure(entry, 200)).kind, 'mine');
+    },
+  },
+  {
+    name: 'says whether the file holds bytes already',
+    async run(stage) {
+      const entry = await stage.add();
+      deepStrictEqual(await stage.ensure(entry, 0), { kind: 'mine', end: CHUNK - 1, hasSpans: false });
+      await stage.commit(entry, 0, 9);
+      deepStrictEqual(await stage.ensure(entry, 5_000), { kind: 'mine', end: 5_000 + CHUNK - 1, hasSpans: true });
+    },
+  },
+  {
+    name: 'a row of another process is theirs until its lease ends',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      await stage.claim(entry, 1_000, CRITICAL, stage.other);
+      const leaseUntil = stage.now + LEASE_MS;
+      const row = { start: 1_000, end: 1_999 };
+      for (const offset of [1_000, 1_500, 1_999]) {
+        deepStrictEqual(await stage.ensure(entry, offset), { kind: 'theirs', row, leaseUntil, own: false });
+      }
+      deepStrictEqual(await stage.ensure(entry, 1_500, {}, stage.other), { kind: 'theirs', row, leaseUntil, own: true });
+    },
+  },
+  {
+    name: 'background work takes rows that exist, and none that do not',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      deepStrictEqual(await stage.ensure(entry, 1_000, { priority: LOW }), { kind: 'unwanted' });
+      deepStrictEqual(await stage.ensure(entry, 1_000, { priority: MEDIUM }), { kind: 'unwanted' });
+      await stage.repository.fill({ entryId: entry.id, epoch: entry.epoch, chunkSize: CHUNK }, stage.now);
+      deepStrictEqual(await stage.ensure(entry, 1, { priority: LOW }), { kind: 'mine', end: CHUNK, hasSpans: true });
+    },
+  },
+];
+
+/** How large a row is that did not exist. */
+export const sizesOfNewRows: readonly ContractCheck[] = [
+  {
+    name: 'is one chunk where nothing is in its way',
+    async run(stage) {
+      deepStrictEqual(await stage.claim(await stage.addKnown(), 1_234), 1_234 + CHUNK - 1);
+    },
+  },
+  {
+    name: 'ends before the next span',
+    async run(stage) {
+      deepStrictEqual(await stage.claim(await stage.addKnown([[1_500, 1_600]]), 1_000), 1_499);
+    },
+  },
+  {
+    name: 'ends before the next row',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      await stage.claim(entry, 1_500, HIGH, stage.other);
+      deepStrictEqual(await stage.claim(entry, 1_000), 1_499);
+    },
+  },
+  {
+    name: 'ends at the limit, but holds the byte that was wanted',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      deepStrictEqual(await stage.ensure(entry, 1_000, { limit: 1_099 }), { kind: 'mine', end: 1_099, hasSpans: true });
+      deepStrictEqual(await stage.ensure(entry, 3_000, { limit: 2_000 }), { kind: 'mine', end: 3_000, hasSpans: true });
+    },
+  },
+  {
+    name: 'ends with the resource',
+    async run(stage) {
+      deepStrictEqual(await stage.claim(await stage.addKnown(), TOTAL - 10), TOTAL - 1);
+    },
+  },
+  {
+    name: 'does not end where the resource may, while no total is known',
+    async run(stage) {
+      const entry = await stage.add();
+      deepStrictEqual(await stage.claim(entry, TOTAL - 10), TOTAL - 10 + CHUNK - 1);
+      await stage.commit(entry, TOTAL - 10, TOTAL - 5, { description: version('"v1"', null) });
+      deepStrictEqual(await stage.claim(entry, 5 * TOTAL), 5 * TOTAL + CHUNK - 1);
+    },
+  },
+];
+
+/** What becomes of a row that exists and covers the byte. */
+export const claimsOfRows: readonly ContractCheck[] = [
+  {
+    name: 'a pending row that starts at the byte becomes mine as it is, whatever the limit',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      await stage.repository.prefetch({ entryId: entry.id, ranges: [{ start: 1_000, end: 1_999 }], chunkSize: CHUNK }, stage.now);
+      deepStrictEqual(await stage.ensure(entry, 1_000, { limit: 1_100 }), { kind: 'mine', end: 1_999, hasSpans: true });
+      deepStrictEqual(await stage.repository.renew(stage.now), [{ entryId: entry.id, start: 1_000, end: 1_999, priority: CRITICAL }]);
+    },
+  },
+  {
+    name: 'a row that starts before the byte is split: the left part stays what it was',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      await stage.repository.prefetch({ entryId: entry.id, ranges: [{ start: 1_000, end: 1_999 }], chunkSize: CHUNK }, stage.now);
+      deepStrictEqual(await stage.claim(entry, 1_700), 1_999);
+      deepStrictEqual(await stage.held(), [[1_700, 1_999]]);
+      const [left] = await stage.repository.pendingWork(10, stage.now);
+      deepStrictEqual([left?.start, left?.end, left?.priority], [1_000, 1_699, MEDIUM]);
+    },
+  },
+  {
+    name: 'both parts of a split row were asked for by the user',
+    async run(stage) {
+      const entry = await stage.addKnown([[0, 0]], { fillAllowed: false });
+      await stage.repository.prefetch({ entryId: entry.id, ranges: [{ start: 1_000, end: 1_999 }], chunkSize: CHUNK }, stage.now);
+      await stage.claim(entry, 1_700);
+      await stage.repository.release({ entryId: entry.id, range: { start: 1_700, end: 1_999 }, fill: false }, stage.now);
+      deepStrictEqual(await stage.claimAllPending(entry), [
+        [1_000, 1_699],
+        [1_700, 1_999],
+      ]);
+    },
+  },
+  {
+    name: 'a waiting reader takes over what is fetched for MEDIUM and LOW, at the exact byte',
+    async run(stage) {
+      for (const priority of [MEDIUM, LOW]) {
+        const entry = await stage.addKnown();
+        await stage.repository.fill({ entryId: entry.id, epoch: entry.epoch, chunkSize: CHUNK }, stage.now);
+        await stage.claim(entry, 1, priority, stage.other);
+        await isTheirs(stage, entry, 5, { priority: HIGH });
+        await isTheirs(stage, entry, 5, { priority: LOW });
+        deepStrictEqual(await stage.claim(entry, 5), CHUNK);
+        deepStrictEqual((await stage.held(stage.other)).at(-1), [1, 4]);
+        await stage.repository.deleteEntry(entry.id, stage.now);
+      }
+    },
+  },
+  {
+    name: 'taken over from its first byte on, a row is gone for the one who held it',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      await stage.repository.fill({ entryId: entry.id, epoch: entry.epoch, chunkSize: CHUNK }, stage.now);
+      await stage.claim(entry, 1, LOW, stage.other);
+      deepStrictEqual(await stage.claim(entry, 1), CHUNK);
+      deepStrictEqual(await stage.held(stage.other), []);
+      deepStrictEqual(await stage.held(), [[1, CHUNK]]);
+    },
+  },
+  {
+    name: 'a waiting reader leaves a reader its fetch, unless that is more than 256 KiB short of it',
+    async run(stage) {
+      const entry = await stage.add();
+      const chunkSize = 4 * TAKE_OVER_BYTES;
+      for (const priority of [CRITICAL, HIGH]) {
+        const start = priority * chunkSize;
+        deepStrictEqual((await stage.ensure(entry, start, { priority, chunkSize }, stage.other)).kind, 'mine');
+        await isTheirs(stage, entry, start + TAKE_OVER_BYTES);
+        await isTheirs(stage, entry, start + TAKE_OVER_BYTES + 1, { priority: HIGH });
+        const end = start + chunkSize - 1;
+        deepStrictEqual(await stage.ensure(entry, start + TAKE_OVER_BYTES + 1), { kind: 'mine', end, hasSpans: false });
+        deepStrictEqual((await stage.held(stage.other)).at(-1), [start, start + TAKE_OVER_BYTES]);
+      }
+    },
+  },
+  {
+    name: 'what a fetch has recorded counts for how short of the byte it is',
+    async run(stage) {
+      const entry = await stage.add();
+      const chunkSize = 4 * TAKE_OVER_BYTES;
+      const description = version('"v1"', chunkSize);
+      await stage.ensure(entry, 0, { chunkSize }, stage.other);
+      await stage.commit(entry, 0, TAKE_OVER_BYTES - 1, { description }, stage.other);
+      await isTheirs(stage, entry, 2 * TAKE_OVER_BYTES);
+      deepStrictEqual(await stage.claim(entry, 2 * TAKE_OVER_BYTES + 1), chunkSize - 1);
+    },
+  },
+];
+
+/** When a lease holds others off. */
+export const leases: readonly ContractCheck[] = [
+  {
+    name: 'a lease is live to its last millisecond, and dead after',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      await stage.claim(entry, 1_000, HIGH, stage.other);
+      stage.now += LEASE_MS;
+      await isTheirs(stage, entry, 1_000, { priority: HIGH });
+      stage.now += 1;
+      deepStrictEqual(await stage.claim(entry, 1_000, HIGH), 1_999);
+      deepStrictEqual(await stage.held(stage.other), []);
+    },
+  },
+  {
+    name: 'a lease that ends further ahead than a lease lasts is dead: a clock jumped',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      await stage.claim(entry, 1_000, HIGH, stage.other);
+      stage.now -= 1;
+      deepStrictEqual(await stage.claim(entry, 1_500, HIGH), 1_999);
+      deepStrictEqual(await stage.held(stage.other), [[1_000, 1_499]]);
+    },
+  },
+  {
+    name: 'renewing extends leases, and tells what is still held',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      await stage.claim(entry, 1_000, HIGH, stage.other);
+      stage.now += LEASE_MS;
+      deepStrictEqual(await stage.other.renew(stage.now), [{ entryId: entry.id, start: 1_000, end: 1_999, priority: HIGH }]);
+      stage.now += LEASE_MS;
+      await isTheirs(stage, entry, 1_000);
+      deepStrictEqual(await stage.held(), []);
+    },
+  },
+  {
+    name: 'renewing shows a row that others cut shorter',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      await stage.claim(entry, 1_000);
+      await stage.commit(entry, 1_000, 1_099, {}, stage.other);
+      await stage.commit(entry, 1_500, 1_599, {}, stage.other);
+      deepStrictEqual(await stage.held(), [
+        [1_100, 1_499],
+        [1_600, 1_999],
+      ]);
+    },
+  },
+  {
+    name: 'a row whose lease is dead is taken without being asked for again',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      await stage.claim(entry, 1_000, CRITICAL, stage.other);
+      stage.now += LEASE_MS + 1;
+      deepStrictEqual(await stage.ensure(entry, 1_000, { priority: LOW }), { kind: 'mine', end: 1_999, hasSpans: true });
+    },
+  },
+];
+
+/** Several rows in one claim. */
+export const runs: readonly ContractCheck[] = [
+  {
+    name: 'a run goes on over pending rows and over bytes without a row',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      await stage.repository.prefetch({ entryId: entry.id, ranges: [{ start: 2_000, end: 2_499 }], chunkSize: CHUNK }, stage.now);
+      deepStrictEqual(await stage.ensure(entry, 1_000, { priority: HIGH, rows: 3 }), { kind: 'mine', end: 3_499, hasSpans: true });
+      deepStrictEqual(await stage.held(), [
+        [1_000, 1_999],
+        [2_000, 2_499],
+        [2_500, 3_499],
+      ]);
+    },
+  },
+  {
+    name: 'a run ends at a span, at a live row, at the limit and with the resource',
+    async run(stage) {
+      const entry = await stage.addKnown([[2_000, 2_009]]);
+      const rows = 4;
+      deepStrictEqual(await stage.ensure(entry, 1_000, { rows }), { kind: 'mine', end: 1_999, hasSpans: true });
+      await stage.claim(entry, 5_000, HIGH, stage.other);
+      deepStrictEqual(await stage.ensure(entry, 3_500, { rows }), { kind: 'mine', end: 4_999, hasSpans: true });
+      deepStrictEqual(await stage.ensure(entry, 6_000, { rows, limit: 7_200 }), { kind: 'mine', end: 7_200, hasSpans: true });
+      deepStrictEqual(await stage.ensure(entry, TOTAL - 1_500, { rows }), { kind: 'mine', end: TOTAL - 1, hasSpans: true });
+    },
+  },
+  {
+    name: 'a run of background work ends with the rows there are',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      await stage.repository.prefetch({ entryId: entry.id, ranges: [{ start: 1_000, end: 2_999 }], chunkSize: CHUNK }, stage.now);
+      deepStrictEqual(await stage.ensure(entry, 1_000, { priority: MEDIUM, rows: 9 }), { kind: 'mine', end: 2_999, hasSpans: true });
+    },
+  },
+  {
+    name: 'a run is as long as the quota allows, once its first row fits',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      const quota = 1 + 2 * CHUNK;
+      deepStrictEqual(await stage.ensure(entry, 1_000, { rows: 5, quota }), { kind: 'mine', end: 2_999, hasSpans: true });
+    },
+  },
+];
+
+/** Leased bytes count as if they were there. */
+export const quotas: readonly ContractCheck[] = [
+  {
+    name: 'a claim that fits exactly is granted; one byte more is full, and says how much is needed',
+    async run(stage) {
+      const entry = await stage.addKnown([[0, 99]]);
+      deepStrictEqual(await stage.ensure(entry, 1_000, { quota: 100 + CHUNK - 1 }), { kind: 'full', needed: 1 });
+      deepStrictEqual(await stage.held(), []);
+      deepStrictEqual((await stage.ensure(entry, 1_000, { quota: 100 + CHUNK })).kind, 'mine');
+      deepStrictEqual(await stage.ensure(entry, 5_000, { quota: 100 + CHUNK }), { kind: 'full', needed: CHUNK });
+      deepStrictEqual((await stage.ensure(entry, 5_000, { quota: null })).kind, 'mine');
+    },
+  },
+  {
+    name: 'a pending row counts from the moment it is leased',
+    async run(stage) {
+      const entry = await stage.addKnown([[0, 99]]);
+      await stage.repository.prefetch({ entryId: entry.id, ranges: [{ start: 1_000, end: 1_999 }], chunkSize: CHUNK }, stage.now);
+      deepStrictEqual((await stage.repository.statistics()).leasedBytes, 0);
+      deepStrictEqual(await stage.ensure(entry, 1_500, { quota: 599 }), { kind: 'full', needed: 1 });
+      deepStrictEqual((await stage.ensure(entry, 1_500, { quota: 600 })).kind, 'mine');
+      deepStrictEqual((await stage.repository.statistics()).leasedBytes, 500);
+    },
+  },
+  {
+    name: 'taking over a leased row needs no more room',
+    async run(stage) {
+      const entry = await stage.addKnown([[0, 99]]);
+      await stage.claim(entry, 1_000, HIGH, stage.other);
+      stage.now += LEASE_MS + 1;
+      deepStrictEqual((await stage.ensure(entry, 1_200, { quota: 100 })).kind, 'mine');
+      deepStrictEqual((await stage.repository.statistics()).leasedBytes, CHUNK);
+    },
+  },
+  {
+    name: 'removed files count until they are forgotten',
+    async run(stage) {
+      const gone = await stage.addKnown([[0, 499]]);
+      const entry = await stage.addKnown([[0, 99]]);
+      await stage.repository.deleteEntry(gone.id, stage.now);
+      const quota = 100 + CHUNK;
+      deepStrictEqual(await stage.ensure(entry, 1_000, { quota }), { kind: 'full', needed: 500 });
+      for (const file of await stage.repository.trash()) await stage.repository.forgetTrash(file.id);
+      deepStrictEqual((await stage.ensure(entry, 1_000, { quota })).kind, 'mine');
+    },
+  },
+  {
+    name: 'a late commit without its lease is recorded only where the quota has room',
+    async run(stage) {
+      const entry = await stage.addKnown([[0, 99]]);
+      await stage.claim(entry, 1_000, HIGH);
+      stage.now += LEASE_MS + 1;
+      await stage.other.sweep(false, stage.now);
+      const quota = 100 + CHUNK;
+      deepStrictEqual((await stage.ensure(entry, 5_000, { quota }, stage.other)).kind, 'mine');
+      deepStrictEqual(await stage.commit(entry, 1_000, 1_099, { quota }), { kind: 'gone' });
+      deepStrictEqual(await stage.spans(entry), [[0, 99]]);
+      deepStrictEqual((await stage.commit(entry, 1_000, 1_099, { quota: quota + 100 })).kind, 'committed');
+      deepStrictEqual((await stage.commit(entry, 5_000, 5_999, { quota: 0 }, stage.other)).kind, 'committed');
+    },
+  },
+];

@@ -1,0 +1,43 @@
+import betterSqlite from '#seekwell/repository/sqlite/better-sqlite3-driver';
+import type { SqliteDriver, SqliteParams } from '#seekwell/repository/sqlite/sqlite-driver';
+
+/** The parameters that `sql` names. */
+export function parametersOf(sql: string): Set<string> {
+  const withoutText = sql.replaceAll(/'(?:[^']|'')*'/g, '').replaceAll(/--.*$/gm, '');
+  return new Set([...withoutText.matchAll(/\$(\w+)/g)].map((match) => match[1] ?? ''));
+}
+
+function check(sql: string, params: SqliteParams | undefined): void {
+  const wanted = [...parametersOf(sql)].sort();
+  const given = Object.keys(params ?? {}).sort();
+  if (wanted.join() !== given.join()) throw new Error(`parameters ${given.join()} for a statement that names ${wanted.join()}: ${sql}`);
+  for (const [name, value] of Object.entries(params ?? {})) {
+    if (typeof value === 'number' && !Number.isSafeInteger(value)) throw new Error(`${name} is ${value}: ${sql}`);
+  }
+}
+
+/**
+ * better-sqlite3 as strict as node:sqlite is: a parameter that the statement does not name is an error. Here numbers that are not whole are too, since no
+ * column has any.
+ */
+const strictDriver: SqliteDriver = {
+  open(path) {
+    const connection = betterSqlite.open(path);
+    return {
+      prepare(sql) {
+        const statement = connection.prepare(sql);
+        const checked =
+          <Answer>(ask: (params?: SqliteParams) => Answer) =>
+          (params?: SqliteParams): Answer => {
+            check(sql, params);
+            return ask(params);
+          };
+        return { get: checked(statement.get), all: checked(statement.all), run: checked(statement.run) };
+      },
+      exec: (sql) => connection.exec(sql.replace(/synchronous = (?:FULL|NORMAL)/, 'synchronous = OFF')),
+      close: connection.close,
+    };
+  },
+};
+
+export default strictDriver;
