@@ -270,7 +270,7 @@ export class FileCache implements AsyncDisposable, EntryHost {
       mayFetch: !cachedOnly,
       ...(signal === undefined ? {} : { signal }),
     });
-    const range = readable(offset, length, reader.opened.version.total);
+    const range = readable(offset, length, reader.opened.description.total);
     if (range === null) return reader.close();
     reader.begin(range);
     yield* chunksOf(reader);

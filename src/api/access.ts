@@ -18,7 +18,7 @@ const OPEN_PATHS: ReadonlySet<string> = new Set(['/', '/api/docs', '/api/openapi
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** The name in a Host header or of an option: lower case, without port, brackets and the dot of a fully qualified name. Null: it is none. */
-export function hostName(host: string): string | null {
+function hostName(host: string): string | null {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:/?#@[\]\\]+))(?::\d*)?$/i.exec(host);
   return (match?.[1] ?? match?.[2])?.toLowerCase().replace(/\.$/, '') ?? null;
 }

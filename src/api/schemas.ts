@@ -37,7 +37,7 @@ const RangeText = z
   .max(40)
   .regex(/^(?:\d+-\d*|-\d+)$/, 'must be as in "0-999", "1000-" or "-500"');
 
-export const RangeTexts = z
+const RangeTexts = z
   .array(RangeText)
   .min(1)
   .max(100)

@@ -1,23 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-type EndSignal = 'SIGINT' | 'SIGTERM';
+export type EndSignal = 'SIGINT' | 'SIGTERM';
 
 /** A stream that no byte went to for this long is not worth waiting for, in milliseconds: its player will come back. */
 const STALL_MS = 5_000;
 const LOOK_MS = 250;
 
-/** Resolves at the first SIGINT or SIGTERM. At the second one the process ends at once: whatever it was doing, the cache is as good as before. */
-export function endSignal(onSecond: () => void = () => process.exit(0)): Promise<EndSignal> {
-  return new Promise((resolve) => {
-    let asked = false;
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => {
-        if (asked) onSecond();
-        asked = true;
-        resolve(signal);
-      });
-    }
-  });
+/** Calls `onFirst` at the first SIGINT or SIGTERM, and `onSecond` at each one after it. */
+export function onEndSignals(onFirst: (signal: EndSignal) => void, onSecond: () => void): void {
+  let asked = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (asked) return onSecond();
+      asked = true;
+      onFirst(signal);
+    });
+  }
 }
 
 /** Resolves once `count` (of bytes that were sent) has stayed the same for a while, or when `signal` ends the watching. */

@@ -21,6 +21,8 @@ export type FetchEnd =
   /** It wrote what it held, or was told to stop. */
   | { readonly kind: 'done' }
   | RecordFailure
+  /** The answer cannot be kept: it is encoded. */
+  | { readonly kind: 'uncacheable'; readonly error: SeekwellError }
   /** The entry's file is missing although spans of it are recorded. */
   | { readonly kind: 'lost' }
   | { readonly kind: 'empty' }
@@ -156,6 +158,11 @@ export class ChunkDownloader {
     return this.#wholeBody;
   }
 
+  /** It got a whole body, none of which it could keep: somebody else has the rows. */
+  get isIdle(): boolean {
+    return this.#wholeBody && this.#position === this.#start;
+  }
+
   /** Whether the file holds `offset` because this fetch wrote it. */
   hasWritten(offset: number): boolean {
     return offset >= this.#start && offset < this.#position;
@@ -226,6 +233,7 @@ export class ChunkDownloader {
     if (!(await this.#place(answer))) return { kind: 'done' };
     this.#file = await this.#openFile();
     if (this.#file === null) return { kind: 'lost' };
+    if (this.#stopping) return { kind: 'done' };
     const recorder = this.#record(this.#file, this.#heard);
     this.#body.start();
     return this.#pump(this.#body, this.#file, recorder);
@@ -252,7 +260,10 @@ export class ChunkDownloader {
         return outcome.kind === 'committed' ? { kind: 'empty' } : outcome;
       }
       case 'encoded':
-        return { kind: 'broken', error: new SeekwellError('ORIGIN_WRONG', `the origin sends the resource encoded as ${answer.encoding}`) };
+        return {
+          kind: 'uncacheable',
+          error: new SeekwellError('ORIGIN_WRONG', `the origin sends the resource encoded as ${answer.encoding}`),
+        };
       case 'transient':
         return { ...answer, progress: false };
       default:

@@ -1,23 +1,18 @@
 import type { ChunkStore } from '../chunk-store/chunk-store.ts';
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import type { ByteRange } from '../core/byte-ranges.ts';
 import type { RangeSpec } from '../core/http-range.ts';
 import { PRIORITY, type Priority } from '../core/priority.ts';
-import type { Description } from '../core/validator.ts';
+import { isSeekwellError } from '../errors.ts';
 import type { OriginClient } from '../origin/origin-client.ts';
-import {
-  type CacheRepository,
-  type EnsureOutcome,
-  type EnsureRequest,
-  type EntryRow,
-  type PendingRow,
-  RENEW_MS,
-} from '../repository/cache-repository.ts';
+import type { CacheRepository, EnsureOutcome, EnsureRequest, EntryRow, PendingRow } from '../repository/cache-repository.ts';
 import type { CacheEvents } from './cache-events.ts';
 import { ChunkDownloader, type FetchGuide, type FetchTask } from './chunk-downloader.ts';
 import type { DownloadSettings } from './download-settings.ts';
 import type { FetchConsequences } from './fetch-consequences.ts';
 import { FetchTable, originOf } from './fetch-table.ts';
+import { knownVersion } from './known-version.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
 import { RateLimit } from './rate-limit.ts';
 import type { ReaderDemand } from './reader-demand.ts';
 import type { Heard } from './span-recorder.ts';
@@ -27,6 +22,8 @@ import type { Traffic } from './traffic.ts';
 const BACKGROUND_ROWS = 4;
 /** The most rows that one request to the origin claims. */
 const MAX_ROWS = 64;
+/** How long nothing is kept after the store or the database failed, in milliseconds. */
+const BROKEN_REST_MS = 5_000;
 /** How often it is noted that an entry is read, in milliseconds. */
 const TOUCH_MS = 60_000;
 /** Hints beyond this many are forgotten, all at once. */
@@ -54,14 +51,10 @@ export type Acquired =
   /** It cannot be kept: pass it through. */
   | { readonly kind: 'uncacheable' };
 
-/** What is known of the version that the entry's spans belong to; null before the origin was heard. */
-export function knownVersion(entry: EntryRow): Description | null {
-  if (entry.expectedTotalSize === 0 && !entry.isComplete) return null;
-  return {
-    validator: { etag: entry.etag, lastModified: entry.originLastModified },
-    total: entry.expectedTotalSize,
-    mimeType: entry.mimeType,
-  };
+/** A claim that the database could not take: bytes are passed through instead. */
+function withoutDatabase(error: unknown): { readonly kind: 'broken' } {
+  if (isSeekwellError(error, 'DATABASE_BUSY', 'DATABASE_UNUSABLE', 'STORAGE_FAILED')) return { kind: 'broken' };
+  throw error;
 }
 
 /**
@@ -71,6 +64,7 @@ export function knownVersion(entry: EntryRow): Description | null {
 export class ChunkManager implements FetchGuide {
   readonly #parts: ManagerParts;
   readonly #fetches = new FetchTable();
+  readonly #leases: LeaseKeeper;
   readonly #running = new Set<Promise<void>>();
   readonly #demands = new Map<number, Set<ReaderDemand>>();
   /** Entries and epochs whose fill was planned by this process: a hint that saves a write. */
@@ -80,11 +74,13 @@ export class ChunkManager implements FetchGuide {
   readonly #limitAll: RateLimit | null;
   readonly #limitBackground: RateLimit | null;
   readonly #roomListeners = new Set<() => void>();
-  #renewal: Timer | null = null;
+  /** After the store or the database failed, bytes are passed through until then (monotonic milliseconds). */
+  #brokenUntil = 0;
   #closed = false;
 
   constructor(parts: ManagerParts) {
     this.#parts = parts;
+    this.#leases = new LeaseKeeper(parts.repository, parts.clock, this.#fetches);
     const { limitRate, backgroundLimitRate } = parts.settings;
     this.#limitAll = limitRate === null ? null : new RateLimit(limitRate, parts.clock);
     this.#limitBackground = backgroundLimitRate === null ? null : new RateLimit(backgroundLimitRate, parts.clock);
@@ -132,9 +128,9 @@ export class ChunkManager implements FetchGuide {
     if (this.#closed) return { kind: 'again' };
     const near = this.#fetches.bringing(entry.id, entry.epoch, offset);
     if (near !== null) return this.#join(near);
-    if (consequences.isUnstable(entry.id)) return { kind: 'uncacheable' };
+    if (consequences.isUnstable(entry.id) || this.#isStoreBroken()) return { kind: 'uncacheable' };
     const limit = this.#fills(entry) ? null : demand.end;
-    const outcome = await this.#claim(entry, offset, { limit, priority: PRIORITY.CRITICAL, rows: 1 });
+    const outcome = await this.#claim(entry, offset, { limit, priority: PRIORITY.CRITICAL, rows: 1 }).catch(withoutDatabase);
     switch (outcome.kind) {
       case 'mine': {
         this.#takeOver(entry, offset);
@@ -143,6 +139,7 @@ export class ChunkManager implements FetchGuide {
       case 'theirs':
         return this.#theirs(entry, offset, outcome);
       case 'full':
+      case 'broken':
         return { kind: 'uncacheable' };
       default:
         return { kind: 'again' };
@@ -172,7 +169,7 @@ export class ChunkManager implements FetchGuide {
   /** Starts background work on a pending row, where limits allow it. False: not now. */
   async startPending(row: PendingRow): Promise<boolean> {
     const { entry, start: offset } = row;
-    if (this.#closed || !this.#hasRoomFor(entry, row.priority)) return false;
+    if (this.#closed || this.#isStoreBroken() || !this.#hasRoomFor(entry, row.priority)) return false;
     // What lies ahead of a reader is look-ahead whoever planned it: as background work, readers of other processes would take it over.
     const priority = this.#wantedUntil(entry, offset) === null ? row.priority : PRIORITY.HIGH;
     const outcome = await this.#claim(entry, offset, { limit: null, priority, rows: BACKGROUND_ROWS });
@@ -212,7 +209,7 @@ export class ChunkManager implements FetchGuide {
     this.#closed = true;
     for (const fetch of this.#fetches.all()) fetch.stop();
     await Promise.all(this.#running);
-    this.#renewal?.cancel();
+    this.#leases.close();
   }
 
   nearEnd(fetch: ChunkDownloader): void {
@@ -334,7 +331,7 @@ export class ChunkManager implements FetchGuide {
     const task: FetchTask = { entry, spec, claimedEnd: claim?.end ?? null, priority, purpose, expected, hasSpans };
     const fetch = new ChunkDownloader(task, { ...this.#parts, guide: this });
     this.#fetches.add(fetch);
-    this.#keepLeases();
+    this.#leases.keep();
     const run = this.#run(fetch);
     this.#running.add(run);
     void run.finally(() => this.#running.delete(run));
@@ -344,42 +341,25 @@ export class ChunkManager implements FetchGuide {
 
   async #run(fetch: ChunkDownloader): Promise<void> {
     const end = await fetch.run();
+    if (end.kind === 'broken') this.#rest();
     await this.#parts.consequences.settle(fetch, end);
     this.#fetches.delete(fetch);
     fetch.conclude(end);
     this.#room();
   }
 
+  #isStoreBroken(): boolean {
+    return this.#brokenUntil > this.#parts.clock.monotonic();
+  }
+
+  /** Something could not be kept: for a while nothing is, then it is tried again. */
+  #rest(): void {
+    this.#brokenUntil = this.#parts.clock.monotonic() + BROKEN_REST_MS;
+    this.#parts.clock.after(BROKEN_REST_MS, () => this.#room());
+  }
+
   #room(): void {
     if (this.#closed) return;
     for (const listener of this.#roomListeners) listener();
-  }
-
-  /** Extends the leases while anything is fetched, and takes note of rows that were taken over. */
-  #keepLeases(): void {
-    this.#renewal ??= this.#parts.clock.after(RENEW_MS, () => {
-      this.#renewal = null;
-      if (this.#fetches.size === 0) return;
-      this.#keepLeases();
-      void this.#renew();
-    });
-  }
-
-  async #renew(): Promise<void> {
-    const { repository, clock } = this.#parts;
-    const before = [...this.#fetches.all()].map((fetch) => ({ fetch, limit: fetch.limit }));
-    try {
-      const rows = await repository.renew(clock.now());
-      for (const { fetch, limit } of before) {
-        // A limit that moved meanwhile was claimed after the rows were read, or given up already.
-        if (fetch.limit !== limit || fetch.position > limit) continue;
-        const own = rows.filter((row) => row.entryId === fetch.entry.id).sort((a, b) => a.start - b.start);
-        let held = fetch.position - 1;
-        for (const row of own) if (row.start <= held + 1 && row.end > held) held = row.end;
-        fetch.truncate(held);
-      }
-    } catch {
-      // The leases end by themselves; the epoch keeps what is written true.
-    }
   }
 }

@@ -1,4 +1,4 @@
-import type { ChunkFile, ChunkStore } from '../chunk-store/chunk-store.ts';
+import type { ChunkStore } from '../chunk-store/chunk-store.ts';
 import type { Clock } from '../clock.ts';
 import type { ByteRange } from '../core/byte-ranges.ts';
 import type { RangeSpec } from '../core/http-range.ts';
@@ -7,12 +7,15 @@ import { SeekwellError } from '../errors.ts';
 import type { OriginClient } from '../origin/origin-client.ts';
 import type { CacheRepository, EntryRow, ReadView } from '../repository/cache-repository.ts';
 import type { ChunkDownloader, FetchEnd } from './chunk-downloader.ts';
-import { type ChunkManager, knownVersion } from './chunk-manager.ts';
+import type { ChunkManager } from './chunk-manager.ts';
+import { EntryFile } from './entry-file.ts';
 import type { FetchConsequences } from './fetch-consequences.ts';
+import { knownVersion } from './known-version.ts';
 import { PassThrough } from './pass-through.ts';
 import { ReaderDemand, rangeOf } from './reader-demand.ts';
 import { ReaderPatience } from './reader-patience.ts';
 import { pause } from './signal.ts';
+import type { Heard } from './span-recorder.ts';
 import type { Traffic } from './traffic.ts';
 
 /** How often a reader that waits for another process looks whether it committed, in milliseconds. */
@@ -37,12 +40,6 @@ export interface OpenOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What the resource is, before any byte of it is read. */
-export interface Opened {
-  readonly version: Description;
-  readonly headers: Readonly<Record<string, string>>;
-}
-
 /** From where the byte at the position comes. */
 type Source =
   | { readonly kind: 'span'; readonly span: ByteRange }
@@ -57,8 +54,11 @@ export class EntryReader {
   readonly #parts: ReaderParts;
   readonly #options: OpenOptions;
   readonly #patience: ReaderPatience;
+  readonly #file: EntryFile;
+  /** Ends every waiting: the reader was closed, or whoever opened it gave up. */
+  readonly #end = new AbortController();
   #entry: EntryRow;
-  #opened: Opened | null = null;
+  #opened: Heard | null = null;
   #demand: ReaderDemand;
   /** `begin` was called. */
   #ranged = false;
@@ -71,15 +71,17 @@ export class EntryReader {
   #readAheadFrom: number | null = null;
   #fetch: ChunkDownloader | null = null;
   #through: PassThrough | null = null;
-  #file: ChunkFile | null = null;
 
   private constructor(entry: EntryRow, options: OpenOptions, parts: ReaderParts) {
     this.#parts = parts;
     this.#options = options;
     this.#entry = entry;
     this.#patience = new ReaderPatience(parts.clock);
+    this.#file = new EntryFile(parts.store);
     this.#demand = this.#newDemand(rangeOf(options.spec));
     parts.traffic.openReaders++;
+    if (options.signal?.aborted === true) this.#end.abort();
+    else options.signal?.addEventListener('abort', this.#giveUp);
   }
 
   /**
@@ -101,7 +103,7 @@ export class EntryReader {
     return this.#entry;
   }
 
-  get opened(): Opened {
+  get opened(): Heard {
     if (this.#opened === null) throw new SeekwellError('INTERNAL', 'the reader is not open');
     return this.#opened;
   }
@@ -146,15 +148,17 @@ export class EntryReader {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#end.abort();
+    this.#options.signal?.removeEventListener('abort', this.#giveUp);
     this.#parts.traffic.openReaders--;
     // Whoever only asked what the resource is has not left early.
     const finished = !this.#ranged || this.#demand.position > this.#demand.end || this.#ended;
     this.#parts.manager.detach(this.#entry.id, this.#demand, finished);
     this.#dropThrough();
-    const file = this.#file;
-    this.#file = null;
-    await file?.close();
+    await this.#file.close();
   }
+
+  readonly #giveUp = (): void => this.#end.abort();
 
   #newDemand(range: ByteRange): ReaderDemand {
     const { clock, lookahead, manager } = this.#parts;
@@ -175,30 +179,30 @@ export class EntryReader {
   }
 
   /** What the resource is: asks until somebody knows. */
-  async #hear(): Promise<Opened> {
+  async #hear(): Promise<Heard> {
     for (;;) {
       this.#refuseWhenClosed();
       const view = await this.#look();
       const known = knownVersion(view.entry);
-      if (known !== null) return { version: known, headers: await this.#parts.repository.headersOf(this.#entry.id) };
+      if (known !== null) return { description: known, headers: await this.#parts.repository.headersOf(this.#entry.id) };
       const underWay = this.#parts.manager.heardOf(view.entry);
-      if (underWay !== null) return { version: underWay.description, headers: underWay.headers };
+      if (underWay !== null) return underWay;
       await this.#ask();
-      if (this.#through !== null) return { version: this.#through.description, headers: {} };
+      if (this.#through !== null) return { description: this.#through.description, headers: {} };
       const heard = this.#fetch === null ? null : await this.#heardFrom(this.#fetch);
       if (heard !== null) return heard;
       if (this.#fetch !== null && this.#fetch.end !== null) await this.#afterEnd(this.#fetch);
     }
   }
 
-  async #heardFrom(fetch: ChunkDownloader): Promise<Opened | null> {
+  async #heardFrom(fetch: ChunkDownloader): Promise<Heard | null> {
     while (fetch.heard === null && fetch.end === null) {
       this.#refuseWhenClosed();
-      await fetch.changed(this.#options.signal);
+      await fetch.changed(this.#end.signal);
     }
-    if (fetch.heard !== null) return { version: fetch.heard.description, headers: fetch.heard.headers };
+    if (fetch.heard !== null) return fetch.heard;
     if (fetch.end?.kind === 'unsatisfiable' && fetch.end.total !== null) {
-      return { version: { validator: { etag: null, lastModified: null }, total: fetch.end.total, mimeType: null }, headers: {} };
+      return { description: { validator: { etag: null, lastModified: null }, total: fetch.end.total, mimeType: null }, headers: {} };
     }
     return null;
   }
@@ -247,13 +251,13 @@ export class EntryReader {
 
   async #throughHasBytes(through: PassThrough): Promise<boolean> {
     try {
-      if (await through.hasBytes(this.#options.signal)) return true;
-      this.#ended = this.opened.version.total === null;
+      if (await through.hasBytes(this.#end.signal)) return true;
+      this.#ended = this.opened.description.total === null;
       if (!this.#ended) throw new SeekwellError('ORIGIN_UNREACHABLE', 'the origin ended the transfer too early');
     } catch (error) {
       this.#dropThrough();
       if (!(error instanceof SeekwellError)) throw error;
-      await this.#patience.failed(error, { begun: this.#begun, progress: this.#begun }, this.#options.signal);
+      await this.#patience.failed(error, { begun: this.#begun, progress: this.#begun }, this.#end.signal);
     }
     return false;
   }
@@ -264,17 +268,12 @@ export class EntryReader {
     if (fetch.hasWritten(position)) return true;
     if (fetch.end !== null) await this.#afterEnd(fetch);
     else if (position > fetch.limit && (fetch.stopping || (position > fetch.limit + 1 && !fetch.wholeBody))) this.#fetch = null;
-    else await fetch.changed(this.#options.signal);
+    else await fetch.changed(this.#end.signal);
     return false;
   }
 
   async #readFile(into: Uint8Array): Promise<number> {
-    const path = this.#entry.filePath;
-    if (this.#file?.path !== path) {
-      await this.#file?.close();
-      this.#file = await this.#parts.store.open(path);
-    }
-    const count = (await this.#file?.read(into, this.#demand.position)) ?? 0;
+    const count = await this.#file.read(this.#entry.filePath, into, this.#demand.position);
     if (count > 0) return count;
     // The file is gone or too short: unless the entry moved on meanwhile, what is recorded of it is not true any more.
     const before = this.#entry;
@@ -291,8 +290,8 @@ export class EntryReader {
   async #look(): Promise<ReadView> {
     const view = await this.#parts.repository.readView(this.#entry.id, this.#demand.position);
     if (view === null) throw new SeekwellError('ENTRY_NOT_FOUND', 'the entry was removed');
-    const known = knownVersion(view.entry);
-    if (view.entry.epoch !== this.#entry.epoch && known !== null && this.#opened !== null) this.#refuseOtherVersion(known);
+    const known = view.entry.epoch === this.#entry.epoch ? null : knownVersion(view.entry);
+    if (known !== null) this.#refuseOtherVersion(known);
     this.#entry = view.entry;
     this.#span = view.span;
     return view;
@@ -300,9 +299,9 @@ export class EntryReader {
 
   /** Has somebody bring the byte at the position. */
   async #ask(): Promise<void> {
-    const { manager, clock, repository } = this.#parts;
+    const { manager, clock } = this.#parts;
     if (!this.#options.mayFetch) throw new SeekwellError('INCOMPLETE', 'these bytes are not cached');
-    await this.#patience.backoff(this.#entry.retryAt, this.#options.signal);
+    await this.#patience.backoff(this.#entry.retryAt, this.#end.signal);
     const { spec } = this.#options;
     if (this.#opened === null && spec?.kind === 'suffix') {
       this.#fetch = manager.acquireSuffix(this.#entry, spec.length);
@@ -311,29 +310,29 @@ export class EntryReader {
     const acquired = await manager.acquire(this.#entry, this.#demand.position, this.#demand);
     if (acquired.kind === 'fetch') this.#fetch = acquired.fetch;
     else if (acquired.kind === 'uncacheable') await this.#passThrough();
-    else if (acquired.kind === 'elsewhere') await this.#waitForOthers(repository.changeToken(), acquired.until);
+    else if (acquired.kind === 'elsewhere') await this.#waitForOthers(acquired.until);
     else if (manager.closed) throw new SeekwellError('CLOSED', 'the cache is shutting down');
-    else await pause(clock, 0, this.#options.signal);
+    else await pause(clock, 0, this.#end.signal);
   }
 
   async #passThrough(): Promise<void> {
     const range = { start: this.#demand.position, end: this.#demand.end };
-    const expected = this.#opened?.version ?? null;
     try {
-      this.#through = await PassThrough.open(this.#parts.origin, this.#entry, range, expected, this.#options.signal);
-      if (this.#opened !== null) this.#refuseOtherVersion(this.#through.description);
+      this.#through = await PassThrough.open(this.#parts.origin, this.#entry, range, this.#opened?.description ?? null, this.#end.signal);
+      this.#refuseOtherVersion(this.#through.description);
     } catch (error) {
       if (!(error instanceof SeekwellError)) throw error;
-      await this.#patience.failed(error, { begun: this.#begun, progress: false }, this.#options.signal);
+      await this.#patience.failed(error, { begun: this.#begun, progress: false }, this.#end.signal);
     }
   }
 
-  async #waitForOthers(token: number, until: number): Promise<void> {
+  /** Waits until another process may have committed something, `until` (UTC milliseconds) at the longest. */
+  async #waitForOthers(until: number): Promise<void> {
     const { repository, clock } = this.#parts;
+    const token = repository.changeToken();
     this.#demand.waiting = true;
-    while (this.#options.signal?.aborted !== true && clock.now() <= until && repository.changeToken() === token) {
-      await pause(clock, POLL_MS, this.#options.signal);
-    }
+    while (!this.#end.signal.aborted && clock.now() <= until && repository.changeToken() === token)
+      await pause(clock, POLL_MS, this.#end.signal);
     this.#demand.waiting = false;
   }
 
@@ -345,27 +344,28 @@ export class EntryReader {
       case 'refused':
         throw end.error;
       case 'transient':
-        return this.#patience.failed(end.error, { begun: this.#begun, progress: end.progress }, this.#options.signal);
+        return this.#patience.failed(end.error, { begun: this.#begun, progress: end.progress }, this.#end.signal);
       case 'broken':
+      case 'uncacheable':
         return this.#passThrough();
       case 'changed':
         if (this.#opened === null) return;
         throw new SeekwellError('ORIGIN_CHANGED', 'the resource changed at the origin while it was read');
       case 'unsatisfiable':
-        this.#ended = this.#opened?.version.total === null;
+        this.#ended = this.#opened?.description.total === null;
         if (this.#ended) return;
         throw new SeekwellError('ORIGIN_WRONG', 'the origin says that the range lies beyond the end of the resource');
       default:
         // Somebody else sends the whole body of an origin without ranges: wait for it rather than ask again.
-        if (fetch.wholeBody && fetch.position === fetch.start) {
-          await this.#waitForOthers(this.#parts.repository.changeToken(), this.#parts.clock.now() + 1_000);
+        if (fetch.isIdle) {
+          await this.#waitForOthers(this.#parts.clock.now() + 1_000);
         }
     }
   }
 
   /** The resource has no known length, and what was sent of it is over. */
   #atUnknownEnd(): boolean {
-    if (this.#ended || this.opened.version.total !== null) return this.#ended;
+    if (this.#ended || this.opened.description.total !== null) return this.#ended;
     const total = this.#entry.isComplete ? this.#entry.expectedTotalSize : null;
     this.#ended = total !== null && this.#demand.position >= total;
     return this.#ended;
@@ -380,12 +380,12 @@ export class EntryReader {
   }
 
   #refuseOtherVersion(version: Description): void {
-    if (this.#opened === null || sameVersion(this.#opened.version, version)) return;
+    if (this.#opened === null || sameVersion(this.#opened.description, version)) return;
     throw new SeekwellError('ORIGIN_CHANGED', 'the resource changed at the origin while it was read');
   }
 
   #refuseWhenClosed(): void {
-    if (this.#closed || this.#options.signal?.aborted === true) throw new SeekwellError('CLOSED', 'the reading was ended');
+    if (this.#end.signal.aborted) throw new SeekwellError('CLOSED', 'the reading was ended');
   }
 
   #forgetPlan(): void {

@@ -12,6 +12,7 @@ import type { EntryRemoval } from './entry-removal.ts';
 /** More versions than this within the window: the origin changes faster than it can be cached. */
 const MAX_CHANGES = 3;
 const CHANGE_WINDOW_MS = 10 * 60_000;
+const NO_PROGRESS = { retryAfterMs: null, progress: false };
 
 export interface ConsequenceParts {
   readonly repository: CacheRepository;
@@ -68,7 +69,9 @@ export class FetchConsequences {
     // After a removal the rows in this range, if any, belong to another fetch.
     if (end.kind === 'gone' || fetch.limit < fetch.start) return;
     const { repository, fill, clock } = this.#parts;
-    await repository.release({ entryId: fetch.entry.id, range: { start: fetch.start, end: fetch.limit }, fill }, clock.now());
+    // Beyond the end there is nothing to fill.
+    const fills = fill && end.kind !== 'unsatisfiable';
+    await repository.release({ entryId: fetch.entry.id, range: { start: fetch.start, end: fetch.limit }, fill: fills }, clock.now());
   }
 
   async #record(fetch: ChunkDownloader, end: FetchEnd): Promise<void> {
@@ -81,7 +84,16 @@ export class FetchConsequences {
         return repository.fail({ entryId, epoch, message: end.error.message, status: end.status }, clock.now());
       case 'transient':
         logger.info({ ...fields, code: end.error.code }, end.error.message);
-        return this.#delay(fetch, end);
+        return this.#delay(fetch, end.error.message, end);
+      case 'unsatisfiable':
+        if (fetch.purpose !== null) await this.#delay(fetch, 'the origin says that the range lies beyond the end', NO_PROGRESS);
+        return;
+      case 'done':
+        if (fetch.isIdle && fetch.purpose !== null) await this.#delay(fetch, 'another process receives the whole resource', NO_PROGRESS);
+        return;
+      case 'uncacheable':
+        if (fetch.purpose !== null) await this.#delay(fetch, end.error.message, NO_PROGRESS);
+        return;
       case 'broken':
         logger.warn({ ...fields, code: end.error.code }, end.error.message);
         return;
@@ -97,11 +109,15 @@ export class FetchConsequences {
     }
   }
 
-  async #delay(fetch: ChunkDownloader, end: Extract<FetchEnd, { kind: 'transient' }>): Promise<void> {
+  async #delay(
+    fetch: ChunkDownloader,
+    message: string,
+    end: { readonly retryAfterMs: number | null; readonly progress: boolean },
+  ): Promise<void> {
     const { repository, clock, randomness } = this.#parts;
     const { id: entryId, epoch, attempts } = fetch.entry;
     const failed = end.progress ? 1 : attempts + 1;
     const retryAt = clock.now() + backoffMs(failed, randomness.fraction(), end.retryAfterMs);
-    await repository.delay({ entryId, epoch, message: end.error.message, retryAt }, clock.now());
+    await repository.delay({ entryId, epoch, message, retryAt }, clock.now());
   }
 }

@@ -5,8 +5,8 @@ import { SeekwellError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { CacheRepository, EntryRow } from '../repository/cache-repository.ts';
 import type { CacheEvents } from './cache-events.ts';
-import { knownVersion } from './chunk-manager.ts';
 import type { EntryReader, OpenOptions } from './entry-reader.ts';
+import { knownVersion } from './known-version.ts';
 import { pause } from './signal.ts';
 
 /** How often a waiting prefetch looks at the database, in milliseconds. */
@@ -55,7 +55,7 @@ export class Prefetcher {
         ...(signal === undefined ? {} : { signal }),
       });
       // The first byte is recorded with what the origin told: then everybody knows.
-      if (reader.opened.version.total !== 0) {
+      if (reader.opened.description.total !== 0) {
         reader.begin(first);
         await reader.read(Buffer.alloc(1));
       }

@@ -1,8 +1,9 @@
 import { lookup } from 'mime-types';
 import { type ByteRange, lengthOf } from '../core/byte-ranges.ts';
 import { contentRangeOf, parseRange, type RangeSpec, resolveRange, unsatisfiedRangeOf } from '../core/http-range.ts';
-import type { EntryReader, Opened } from '../downloads/entry-reader.ts';
+import type { EntryReader } from '../downloads/entry-reader.ts';
 import { pause } from '../downloads/signal.ts';
+import type { Heard } from '../downloads/span-recorder.ts';
 import { isSeekwellError, SeekwellError } from '../errors.ts';
 import type { FileCache } from '../file-cache.ts';
 import { problemHeaders, problemOf } from '../problem.ts';
@@ -99,7 +100,7 @@ async function open(cache: FileCache, entry: EntryRow, request: StreamRequest): 
 
 async function answerWith(reader: EntryReader, spec: RangeSpec | null, request: StreamRequest): Promise<StreamAnswer> {
   const { opened } = reader;
-  const { total, validator } = opened.version;
+  const { total, validator } = opened.description;
   const headers = headOf(reader.entry, opened);
   const conditional = conditionalStatus(request.header, validator);
   if (conditional === 304) return withoutReader(304, headers);
@@ -127,8 +128,8 @@ async function begun(reader: EntryReader, range: ByteRange): Promise<EntryReader
   return reader;
 }
 
-function headOf(entry: EntryRow, { version, headers }: Opened): Record<string, string> {
-  const { validator, mimeType, total } = version;
+function headOf(entry: EntryRow, { description, headers }: Heard): Record<string, string> {
+  const { validator, mimeType, total } = description;
   const guessed = lookup(entry.filename ?? '') || 'application/octet-stream';
   return {
     ...headers,

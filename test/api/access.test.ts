@@ -22,7 +22,8 @@ test.each([
   ['a@localhost', 421],
 ])('a request to the host %s gets %i', async (host, status) => {
   const api = await apiServer({ allowedHosts: ['media.lan'], publicUrl: 'https://films.example.com/seekwell/' });
-  for (const path of ['/api/v1/entries', '/', '/health/live']) expect((await api.call('GET', path, undefined, { host })).status).toBe(status);
+  for (const path of ['/api/v1/entries', '/', '/health/live'])
+    expect((await api.call('GET', path, undefined, { host })).status).toBe(status);
   const stream = await api.call('GET', '/stream/a/b/c', undefined, { host });
   expect(stream.json.code).toBe(status === 200 ? 'ENTRY_NOT_FOUND' : 'MISDIRECTED');
 });
@@ -30,7 +31,13 @@ test.each([
 test('with a token, nothing that tells about the cache is given without it', async () => {
   const api = await apiServer({ token: TOKEN });
   const closed = ['/api/v1/entries', '/api/v1/entries/1', '/api/v1/stats', '/api/v1/events', '/metrics', '/stream/a/b/c', '/elsewhere'];
-  const wrong = [{}, { authorization: 'Bearer wrong' }, { authorization: TOKEN }, { authorization: `Basic ${TOKEN}` }, { authorization: 'Bearer' }];
+  const wrong = [
+    {},
+    { authorization: 'Bearer wrong' },
+    { authorization: TOKEN },
+    { authorization: `Basic ${TOKEN}` },
+    { authorization: 'Bearer' },
+  ];
   for (const path of closed) {
     for (const headers of wrong) {
       const answer = await send(api.url + path, { headers });
@@ -49,7 +56,7 @@ test('with a token, nothing that tells about the cache is given without it', asy
 test('with a token, stream URLs carry a signature that opens this entry and no other', async () => {
   const api = await apiServer({ token: TOKEN });
   const origin = await ScriptedOrigin.start();
-  const first = await api.register(origin.add('/a film.mkv', { size: 1000 }).url, { source: 'my films' });
+  const first = await api.register(origin.add('/a%20film.mkv', { size: 1000 }).url, { source: 'my films' });
   const second = await api.register(origin.add('/b.mkv', { size: 1000 }).url);
   const url = new URL(first.streamUrl);
 
@@ -84,7 +91,13 @@ test('pages of other sites change nothing', async () => {
     ['POST', `/api/v1/entries/${entry.id}/pin`, undefined],
     ['DELETE', `/api/v1/entries/${entry.id}`, undefined],
   ];
-  for (const origin of ['https://evil.example', 'null', 'http://127.0.0.1:1', 'http://localhost', 'https://films.example.com.evil.example']) {
+  for (const origin of [
+    'https://evil.example',
+    'null',
+    'http://127.0.0.1:1',
+    'http://localhost',
+    'https://films.example.com.evil.example',
+  ]) {
     for (const [method, path, body] of changes) {
       const answer = await api.call(method, path, body, { origin });
       expect([origin, answer.status, answer.json.code]).toStrictEqual([origin, 403, 'CROSS_ORIGIN']);

@@ -143,7 +143,10 @@ test('retry forgets a failure', async () => {
   const film = origin.add('/film.mkv', { size: 100, status: 404 });
   const entry = await api.register(film.url);
   await expect((await api.cache.get(entry.id))?.prefetch()).rejects.toMatchObject({ code: 'ORIGIN_MISSING' });
-  expect((await api.call('GET', `/api/v1/entries/${entry.id}`)).json).toMatchObject({ state: 'Failed', error: expect.stringContaining('404') });
+  expect((await api.call('GET', `/api/v1/entries/${entry.id}`)).json).toMatchObject({
+    state: 'Failed',
+    error: expect.stringContaining('404'),
+  });
 
   film.behave({ status: null });
   const answer = await api.call('POST', `/api/v1/entries/${entry.id}/retry`);
@@ -197,7 +200,15 @@ test('lists by state, source and text, in order, page by page', async () => {
 test('answers HEAD as GET, without a body', async () => {
   const api = await apiServer();
   await api.register('http://127.0.0.1:1/a.mkv');
-  for (const path of ['/api/v1/entries', '/api/v1/entries/1', '/api/v1/entries/1/ranges', '/api/v1/stats', '/api/v1/events', '/metrics', '/']) {
+  for (const path of [
+    '/api/v1/entries',
+    '/api/v1/entries/1',
+    '/api/v1/entries/1/ranges',
+    '/api/v1/stats',
+    '/api/v1/events',
+    '/metrics',
+    '/',
+  ]) {
     const [head, type] = [await api.call('HEAD', path), path === '/api/v1/events' ? 'text/event-stream' : null];
     expect([path, head.status, head.text]).toStrictEqual([path, 200, '']);
     expect(head.headers.get('content-type')).toBe(type ?? (await api.call('GET', path)).headers.get('content-type'));

@@ -42,12 +42,13 @@ function setting(parts: Partial<FeedParts> = {}): Setting {
   const reader = stream.getReader();
   const decoder = new TextDecoder();
   let text = '';
-  let reading: Promise<void> | null = null;
+  let reads = false;
   const read = async (): Promise<void> => {
     for (let part = await reader.read(); !part.done; part = await reader.read()) text += decoder.decode(part.value);
   };
   const after = async (milliseconds: number): Promise<string[]> => {
-    reading ??= read();
+    if (!reads) void read();
+    reads = true;
     await settled();
     text = '';
     clock.advance(milliseconds);

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { expect, test } from 'vitest';
 import { ScriptedOrigin } from '../support/scripted-origin.ts';
 import { apiServer } from './api-server.ts';
@@ -40,7 +41,8 @@ test('a client that goes away leaves nothing behind', async () => {
   expect(names.map((name) => api.cache.emitter.listenerCount(name))).toStrictEqual(before.map((count) => count + 1));
 
   const gone = new Promise<void>((resolve) => {
-    api.cache.emitter.on('removeListener', (name: string) => {
+    const emitter: EventEmitter = api.cache.emitter;
+    emitter.on('removeListener', (name: string) => {
       if (name === 'streamClosed') resolve();
     });
   });

@@ -37,11 +37,11 @@ const withoutDescription: Wrap = (committer) => ({
     name === 'describe' ? Promise.resolve({ kind: 'described' }) : committer.call(name, ...args)) as Committer['call'],
 });
 
-/** Of a hundred histories, always the same ones, in how many an invariant fails. */
+/** Of sixty histories, always the same ones, in how many an invariant fails. */
 async function failures(options: HistoryOptions): Promise<number> {
   const runner = new HistoryRunner(await newDatabase(), options);
   let failed = 0;
-  for (const one of fc.sample(history, { numRuns: 100, seed: 1 })) {
+  for (const one of fc.sample(history, { numRuns: 60, seed: 1 })) {
     await runner.run(one).catch(() => failed++);
   }
   await runner.close();
@@ -54,7 +54,7 @@ describe('broken everywhere, most histories fail', () => {
     ['commits come before the sync', { rules: { syncsBeforeCommit: false } }],
     ['files are unlinked before their spans are removed', { rules: { removesRowsFirst: false } }],
   ])('%s', async (_, options) => {
-    expect(await failures(options)).toBeGreaterThan(50);
+    expect(await failures(options)).toBeGreaterThan(30);
   });
 });
 

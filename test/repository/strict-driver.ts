@@ -7,10 +7,11 @@ export function parametersOf(sql: string): Set<string> {
   return new Set([...withoutText.matchAll(/\$(\w+)/g)].map((match) => match[1] ?? ''));
 }
 
-function check(sql: string, params: SqliteParams | undefined): void {
-  const wanted = [...parametersOf(sql)].sort();
-  const given = Object.keys(params ?? {}).sort();
-  if (wanted.join() !== given.join()) throw new Error(`parameters ${given.join()} for a statement that names ${wanted.join()}: ${sql}`);
+function check(sql: string, wanted: ReadonlySet<string>, params: SqliteParams | undefined): void {
+  const given = Object.keys(params ?? {});
+  if (given.length !== wanted.size || !given.every((name) => wanted.has(name))) {
+    throw new Error(`parameters ${given.join()} for a statement that names ${[...wanted].join()}: ${sql}`);
+  }
   for (const [name, value] of Object.entries(params ?? {})) {
     if (typeof value === 'number' && !Number.isSafeInteger(value)) throw new Error(`${name} is ${value}: ${sql}`);
   }
@@ -26,15 +27,16 @@ const strictDriver: SqliteDriver = {
     return {
       prepare(sql) {
         const statement = connection.prepare(sql);
+        const wanted = parametersOf(sql);
         const checked =
           <Answer>(ask: (params?: SqliteParams) => Answer) =>
           (params?: SqliteParams): Answer => {
-            check(sql, params);
+            check(sql, wanted, params);
             return ask(params);
           };
         return { get: checked(statement.get), all: checked(statement.all), run: checked(statement.run) };
       },
-      exec: (sql) => connection.exec(sql.replace(/synchronous = (?:FULL|NORMAL)/, 'synchronous = OFF')),
+      exec: connection.exec,
       close: connection.close,
     };
   },

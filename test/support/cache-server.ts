@@ -1,8 +1,9 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { CacheOptions } from '#seekwell/cache-options';
-import { FileCache, streamUrl } from '#seekwell/file-cache';
+import { FileCache } from '#seekwell/file-cache';
 import { CacheProxy } from '#seekwell/proxy/cache-proxy';
+import { streamUrl } from '#seekwell/stream-url';
 import { afterThisTest } from './temp-folder.ts';
 
 /** A cache in this process with its stream endpoint on a free port; closed at the end of the test. */
@@ -34,7 +35,7 @@ export class CacheServer {
   /** Registers `url` and gives the URL of its stream. */
   async streamOf(url: string, options: { readonly fill?: boolean; readonly headers?: Record<string, string> } = {}): Promise<string> {
     const entry = await this.cache.add({ url, ...options });
-    return streamUrl(this.baseUrl, entry.key, null);
+    return streamUrl(this.baseUrl, entry.key, null, null);
   }
 
   async stop(): Promise<void> {

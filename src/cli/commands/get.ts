@@ -13,13 +13,13 @@ import { ProgressLine } from '../progress-line.ts';
 import { type Registration, registrationOf } from '../register-url.ts';
 import { cookiesOption, headerOption, refererOption, userOption } from '../request-headers.ts';
 import { settingOption } from '../setting-options.ts';
-import { endSignal } from '../shutdown.ts';
+import { type EndSignal, onEndSignals } from '../shutdown.ts';
 
 /** An origin that gave no byte for this long, for a passing reason, is given up, in milliseconds. What is there stays. */
 const GIVE_UP_MS = 5 * 60_000;
 const LOOK_MS = 250;
 
-const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+const EXIT_CODES: Readonly<Record<EndSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
 
 type CacheOptions = Parameters<typeof openCache>[0];
 
@@ -148,12 +148,14 @@ async function exportComplete(entry: Entry, file: OutputFile): Promise<void> {
 
 async function get(options: CacheOptions, registration: Registration, output: Output): Promise<void> {
   const stop = new AbortController();
-  let endedBy: keyof typeof EXIT_CODES | null = null;
-  const quit = (): never => process.exit(EXIT_CODES[endedBy ?? 'SIGINT']);
-  void endSignal(quit).then((signal) => {
-    endedBy = signal;
-    stop.abort();
-  });
+  let endedBy: EndSignal | null = null;
+  onEndSignals(
+    (signal) => {
+      endedBy = signal;
+      stop.abort();
+    },
+    () => process.exit(EXIT_CODES[endedBy ?? 'SIGINT']),
+  );
   const id = await register(options, registration);
   const cache = await openCache({ ...options, background: id });
   try {

@@ -8,7 +8,7 @@ import type { RunningServer } from '../../server.ts';
 import { configOption, engineOptions, openCache } from '../open-cache.ts';
 import { type ProcessLogger, processLogger } from '../process-logger.ts';
 import { settingOption } from '../setting-options.ts';
-import { endSignal, stalled } from '../shutdown.ts';
+import { type EndSignal, onEndSignals, stalled } from '../shutdown.ts';
 
 /** How long streams may go on after the first signal, on a terminal: whoever presses Ctrl-C waits for the prompt. */
 const TERMINAL_DRAIN_MS = 5_000;
@@ -64,9 +64,19 @@ async function serve(flags: Flags): Promise<void> {
   const token = await tokenOf(settings);
   refuseOpenDoor(settings, token);
   const log = await processLogger(settings);
-  const ended = endSignal();
+  // At once: whatever the process was doing, the cache is as good as before.
+  const quit = (): never => {
+    log.flush();
+    process.exit(0);
+  };
+  // Before it listens there is nothing to wait for.
+  let onFirst: (signal: EndSignal) => void = quit;
+  onEndSignals((signal) => onFirst(signal), quit);
   try {
     const { cache, server } = await open(settings, token, log);
+    const ended = new Promise<EndSignal>((resolve) => {
+      onFirst = resolve;
+    });
     process.stdout.write(`Seekwell is listening on ${server.url}\n`);
     log.logger.info({ url: server.url, cacheDir: settings.cacheDir }, 'listening');
     const signal = await ended;
@@ -77,9 +87,8 @@ async function serve(flags: Flags): Promise<void> {
     log.flush();
     throw error;
   }
-  log.flush();
-  // Sockets that are still open, and whatever else would keep the process: it was asked to end.
-  process.exit(0);
+  // Whatever else would keep the process: it was asked to end.
+  quit();
 }
 
 export function define(program: Command): void {

@@ -2,7 +2,7 @@ import { ok } from 'node:assert/strict';
 import Database from 'better-sqlite3';
 import * as fc from 'fast-check';
 import { PRIORITY, type Priority } from '#seekwell/core/priority';
-import type { CacheRepository, EntryRow } from '#seekwell/repository/cache-repository';
+import type { CacheRepository } from '#seekwell/repository/cache-repository';
 import type { Committer } from '#seekwell/repository/sqlite/sqlite-repository';
 import { openInPlace } from '../test-database.ts';
 import { WORLD } from './simulated-disk.ts';
@@ -28,7 +28,7 @@ export interface History {
   readonly events: readonly Event[];
 }
 
-type Act = (world: SimulatedWorld, process: SimulatedProcess, entry: EntryRow, event: Event) => unknown;
+type Act = (world: SimulatedWorld, process: SimulatedProcess, event: Event) => unknown;
 
 /** The start often, where players begin and where fetches therefore meet. */
 function offsetOf(n: number): number {
@@ -36,27 +36,29 @@ function offsetOf(n: number): number {
 }
 
 const events = {
-  run: (world, _process, _entry, { n }) => world.run(n),
-  read: (_world, process, { id }, { n }) => process.fetch(id, offsetOf(n), PRIORITY.CRITICAL),
-  lookAhead: (_world, process, { id }, { n }) => process.fetch(id, offsetOf(n), PRIORITY.HIGH),
+  run: (world, _process, { n }) => world.run(n),
+  read: async (world, process, { entry, n }) => process.fetch((await world.entry(entry)).id, offsetOf(n), PRIORITY.CRITICAL),
+  lookAhead: async (world, process, { entry, n }) => process.fetch((await world.entry(entry)).id, offsetOf(n), PRIORITY.HIGH),
   background: (_world, process) => process.background(),
   renew: (_world, process) => process.renew(),
-  fill: (_world, process, { id }) => process.fill(id),
-  prefetch: (world, process, { id: entryId }, { n }) =>
-    process.repository.prefetch({ entryId, ranges: [{ start: n % WORLD, end: (n % WORLD) + 7 }], chunkSize: 6 }, world.now),
-  pause: (world, process, { id }) => process.repository.pause(id, world.now),
-  retry: (world, process, { id }) => process.repository.retry(id, world.now),
-  change: (world, _process, entry) => world.originOf(entry).change(),
-  evict: (_world, process, entry) => process.startRemoval(entry),
-  delete: (_world, process, entry) => process.startDeletion(entry),
+  fill: async (world, process, { entry }) => process.fill(await world.entry(entry)),
+  prefetch: async (world, process, { entry, n }) => {
+    const ranges = [{ start: n % WORLD, end: (n % WORLD) + 7 }];
+    await process.repository.prefetch({ entryId: (await world.entry(entry)).id, ranges, chunkSize: 6 }, world.now);
+  },
+  pause: async (world, process, { entry }) => process.repository.pause((await world.entry(entry)).id, world.now),
+  retry: async (world, process, { entry }) => process.repository.retry((await world.entry(entry)).id, world.now),
+  change: async (world, _process, { entry }) => world.originOf(await world.entry(entry)).change(),
+  evict: async (world, process, { entry }) => process.startRemoval(await world.entry(entry)),
+  delete: async (world, process, { entry }) => process.startDeletion(await world.entry(entry)),
   collect: (_world, process) => process.startCollection(),
-  wait: (world, _process, _entry, { n }) => {
+  wait: (world, _process, { n }) => {
     world.now += n * 40;
   },
-  jump: (world, _process, _entry, { n }) => {
+  jump: (world, _process, { n }) => {
     world.now += (n % 2 === 0 ? 1 : -1) * n * 60_000;
   },
-  kill: (world, _process, _entry, { process, n }) => world.kill(process, n % 2 === 0),
+  kill: (world, _process, { process, n }) => world.kill(process, n % 2 === 0),
 } satisfies Record<string, Act>;
 
 /** How often each event comes, of 100 or so. */
@@ -135,7 +137,7 @@ export class HistoryRunner {
       if (next.what === 'kill' && ++kills > MAX_KILLS) continue;
       const process = world.processes[next.process] as SimulatedProcess;
       const act: Act = events[next.what];
-      await act(world, process, await world.entry(next.entry), next);
+      await act(world, process, next);
       world.expectInvariants();
     }
     if (recovers) await this.#expectRecovery(world);

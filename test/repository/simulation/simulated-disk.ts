@@ -38,6 +38,17 @@ export class SimulatedFile {
 /** Files by path. Whoever opened one keeps it when the path is unlinked. */
 export class SimulatedDisk {
   readonly #files = new Map<string, SimulatedFile>();
+  #changes = 0;
+
+  /** Another number whenever some file may be another. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  write(file: SimulatedFile, process: unknown, start: number, end: number, version: number): void {
+    this.#changes++;
+    file.write(process, start, end, version);
+  }
 
   open(path: string): SimulatedFile | null {
     return this.#files.get(path) ?? null;
@@ -50,6 +61,7 @@ export class SimulatedDisk {
   }
 
   unlink(path: string): void {
+    this.#changes++;
     this.#files.delete(path);
   }
 
@@ -58,6 +70,7 @@ export class SimulatedDisk {
   }
 
   lose(process: unknown): void {
+    this.#changes++;
     for (const file of this.#files.values()) file.lose(process);
   }
 }

@@ -87,7 +87,7 @@ export class SimulatedFetch {
         this.#limit = claim.end;
       }
       const end = Math.min(this.#position + 1 + (this.#position % 3), this.#limit, version.length - 1);
-      file.write(this.#process, this.#position, end, version.number);
+      world.disk.write(file, this.#process, this.#position, end, version.number);
       world.count(world.written(entry.filePath, this.#position, end) ? 'bytes written again' : 'bytes written');
       this.#position = end + 1;
       yield;

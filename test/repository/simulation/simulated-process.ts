@@ -47,9 +47,8 @@ export class SimulatedProcess {
     if (work !== undefined) this.fetch(work.entry.id, work.start, work.priority === PRIORITY.MEDIUM ? PRIORITY.MEDIUM : PRIORITY.LOW);
   }
 
-  async fill(entryId: number): Promise<void> {
-    const entry = await this.repository.getEntry(entryId);
-    if (entry !== null) await this.repository.fill({ entryId, epoch: entry.epoch, chunkSize: 6 }, this.world.now);
+  async fill({ id: entryId, epoch }: EntryRow): Promise<void> {
+    await this.repository.fill({ entryId, epoch, chunkSize: 6 }, this.world.now);
   }
 
   release(entryId: number, range: ByteRange): Promise<void> {

@@ -35,6 +35,7 @@ export function prepareLook(database: Database.Database) {
     rows: database.prepare<[], PlainRange>(
       `SELECT ${range}, leased_by AS owner FROM cache_download_queue ORDER BY cache_entry_id, start_byte`,
     ),
+    version: database.prepare<[], number>('PRAGMA data_version').pluck(),
     sums: database.prepare<[], unknown>(
       'SELECT recorded_bytes AS kept, (SELECT COALESCE(SUM(bytes), 0) FROM cache_trash) AS trash FROM cache_statistics',
     ),
@@ -57,6 +58,8 @@ export class SimulatedWorld {
   readonly #repositories: Iterator<CacheRepository>;
   readonly #written = new Map<string, Set<number>>();
   #paths = 0;
+  /** What the invariants were held against last, so that they are not where nothing changed. */
+  #seen = '';
 
   constructor(options: {
     readonly look: ReturnType<typeof prepareLook>;
@@ -131,6 +134,9 @@ export class SimulatedWorld {
 
   /** The invariants of the design, held against disk and origin. */
   expectInvariants(): void {
+    const seen = `${this.#look.version.get()} ${this.disk.changes}`;
+    if (seen === this.#seen) return;
+    this.#seen = seen;
     const { entries, spans, rows, sums } = this.#look;
     const known = new Map(entries.all().map((entry) => [entry.id, entry]));
     const recorded = spans.all();

@@ -1,0 +1,48 @@
+import type { Clock, Timer } from '../clock.ts';
+import { type CacheRepository, RENEW_MS } from '../repository/cache-repository.ts';
+import type { FetchTable } from './fetch-table.ts';
+
+/** Extends this process's leases while anything is fetched, and takes note of rows that others took over. No timer runs while nothing is. */
+export class LeaseKeeper {
+  readonly #repository: CacheRepository;
+  readonly #clock: Clock;
+  readonly #fetches: FetchTable;
+  #timer: Timer | null = null;
+
+  constructor(repository: CacheRepository, clock: Clock, fetches: FetchTable) {
+    this.#repository = repository;
+    this.#clock = clock;
+    this.#fetches = fetches;
+  }
+
+  /** A fetch began. */
+  keep(): void {
+    this.#timer ??= this.#clock.after(RENEW_MS, () => {
+      this.#timer = null;
+      if (this.#fetches.size === 0) return;
+      this.keep();
+      void this.#renew();
+    });
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+  }
+
+  async #renew(): Promise<void> {
+    const before = [...this.#fetches.all()].map((fetch) => ({ fetch, limit: fetch.limit }));
+    try {
+      const rows = await this.#repository.renew(this.#clock.now());
+      for (const { fetch, limit } of before) {
+        // A limit that moved meanwhile was claimed after the rows were read, or given up already.
+        if (fetch.limit !== limit || fetch.position > limit) continue;
+        const own = rows.filter((row) => row.entryId === fetch.entry.id).sort((a, b) => a.start - b.start);
+        let held = fetch.position - 1;
+        for (const row of own) if (row.start <= held + 1 && row.end > held) held = row.end;
+        fetch.truncate(held);
+      }
+    } catch {
+      // The leases end by themselves; the epoch keeps what is written true.
+    }
+  }
+}
