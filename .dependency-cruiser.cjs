@@ -9,7 +9,7 @@ const contracts = ['src/repository/cache-repository.ts', 'src/chunk-store/chunk-
 const middle = ['src/downloads/', 'src/state-computer.ts', ...contracts];
 const bottom = ['src/repository/', 'src/chunk-store/', 'src/origin/'];
 // What an entry looks like from above: its names, its options, its handle.
-const entry = ['src/entry-key.ts', 'src/entry-info.ts', 'src/cached-entry.ts', 'src/cache-options.ts', 'src/stream-url.ts'];
+const entry = ['src/entry-key.ts', 'src/entry-limits.ts', 'src/entry-info.ts', 'src/cached-entry.ts', 'src/cache-options.ts', 'src/stream-url.ts'];
 const facade = ['src/file-cache.ts', 'src/process-name.ts', ...entry];
 
 /** @type {Record<string, string[]>} Each layer and what it may import of src beside itself. A file that belongs to no layer is an error. */
@@ -30,7 +30,8 @@ const layers = {
   'src/file-cache.ts': ['src/cache-folder.ts', 'src/process-name.ts', ...entry, ...middle, ...bottom, 'src/config/', ...leaves],
   'src/cache-folder.ts': ['src/config/', ...leaves],
   'src/process-name.ts': leaves,
-  'src/cache-options.ts': ['src/entry-key.ts', ...middle, ...leaves],
+  'src/entry-limits.ts': leaves,
+  'src/cache-options.ts': ['src/entry-key.ts', 'src/entry-limits.ts', ...middle, ...leaves],
   'src/entry-key.ts': [...contracts, ...leaves],
   'src/stream-url.ts': [...entry, ...contracts, ...leaves],
   'src/entry-info.ts': [...contracts, ...leaves],

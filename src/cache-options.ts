@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici';
 import type { Clock } from './clock.ts';
 import type { DownloadSettings } from './downloads/download-settings.ts';
 import { checkUrl, filenameOf } from './entry-key.ts';
+import { checkNamed } from './entry-limits.ts';
 import type { Logger } from './logger.ts';
 import type { EntryKey, NewEntry } from './repository/cache-repository.ts';
 
@@ -69,9 +70,10 @@ export function settingsOf(options: CacheOptions, quota: number | null): Downloa
   };
 }
 
-/** The row that `options` ask for. @throws SeekwellError BAD_URL */
+/** The row that `options` ask for. @throws SeekwellError BAD_URL, BAD_REQUEST */
 export function newEntryOf(options: AddOptions, keyOf: (url: string) => EntryKey, filePath: string): NewEntry {
   checkUrl(options.url);
+  checkNamed(options);
   const key = keyOf(options.url);
   return {
     sourceId: options.source ?? key.sourceId,

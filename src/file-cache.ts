@@ -30,8 +30,6 @@ import { SqliteRepository } from './repository/sqlite/sqlite-repository.ts';
 import { type DownloadStateInfo, StateComputer } from './state-computer.ts';
 import { streamUrl } from './stream-url.ts';
 
-export { streamUrl } from './stream-url.ts';
-
 /** The name of the database in the cache folder. */
 const DATABASE = 'seekwell.db';
 /** After a change by another process the queue is looked at once within this time, in milliseconds. */

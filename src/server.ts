@@ -2,9 +2,10 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import { Access, isLoopback } from './api/access.ts';
+import { Access } from './api/access.ts';
 import { createApi } from './api/api.ts';
 import type { Clock, Timer } from './clock.ts';
+import { isLoopback } from './config/loopback.ts';
 import { SeekwellError } from './errors.ts';
 import type { FileCache } from './file-cache.ts';
 import type { Logger } from './logger.ts';
@@ -49,11 +50,7 @@ export interface RunningServer {
  */
 export async function startServer(cache: FileCache, options: ServerOptions): Promise<RunningServer> {
   const host = options.host.replace(/^\[(.*)\]$/, '$1');
-  if (!isLoopback(host) && options.token === null) {
-    throw new SeekwellError('BAD_OPTION', `${host} can be reached from other machines`, {
-      hint: 'Set a token (--token), or listen on 127.0.0.1.',
-    });
-  }
+  checkToken(options.token, host);
   const publicUrl = options.publicUrl === null ? null : checkPublicUrl(options.publicUrl);
   const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS });
   const port = await listen(server, host, options.port);
@@ -68,6 +65,7 @@ export async function startServer(cache: FileCache, options: ServerOptions): Pro
     token,
     hostNames: [host, ...options.allowedHosts, ...(publicUrl === null ? [] : [publicUrl.host])],
     origins: publicUrl === null ? [] : [publicUrl.origin],
+    streamKeyOf: keyOfPath,
   });
   server.on('request', requestHandler({ access, proxy, fetch: (request) => api.fetch(request), logger }));
   const running = new HttpServer({ url, server, proxy, closing, cache });
@@ -155,10 +153,9 @@ function requestHandler({ access, proxy, fetch, logger }: HandlerParts): (reques
   });
   return (request, response) => {
     const [path = '/'] = (request.url ?? '/').split('?', 1);
-    const isStream = path.startsWith('/stream/');
-    const refusal = access.refusalOf(request, path, isStream ? keyOfPath(path) : null);
+    const refusal = access.refusalOf(request, path);
     if (refusal !== null) return refuse(request, response, refusal);
-    if (isStream) void proxy.handle(request, response);
+    if (path.startsWith('/stream/')) void proxy.handle(request, response);
     else void listener(request, response);
   };
 }
@@ -184,6 +181,21 @@ function isWildcard(host: string): boolean {
 function hostInUrl(host: string): string {
   if (isWildcard(host)) return isIPv6(host) ? '[::1]' : '127.0.0.1';
   return isIPv6(host) ? `[${host}]` : host;
+}
+
+/** @throws SeekwellError BAD_OPTION */
+function checkToken(token: string | null, host: string): void {
+  if (!isLoopback(host) && token === null) {
+    throw new SeekwellError('BAD_OPTION', `${host} can be reached from other machines`, {
+      hint: 'Set a token (--token), or listen on 127.0.0.1.',
+    });
+  }
+  // An empty one would sign with what everybody knows; with a space in it no header carries it.
+  if (token !== null && !/^[\x21-\x7e]+$/.test(token)) {
+    throw new SeekwellError('BAD_OPTION', 'the token is empty, or has other characters than visible ASCII', {
+      hint: 'Use letters, digits and punctuation without spaces.',
+    });
+  }
 }
 
 function checkPublicUrl(text: string): URL {

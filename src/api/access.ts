@@ -11,6 +11,8 @@ export interface AccessOptions {
   readonly hostNames: readonly string[];
   /** Origins of pages that may change things beside the daemon's own, as in `https://example.com`. */
   readonly origins: readonly string[];
+  /** The entry whose stream is at a path (without its query), or null. */
+  readonly streamKeyOf: (path: string) => EntryKey | null;
 }
 
 /** What anybody may see who reaches the daemon: pages without data, the description, and whether it is alive. */
@@ -27,12 +29,6 @@ function isLocalhost(name: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost');
 }
 
-/** Whether only this machine reaches `host`. */
-export function isLoopback(host: string): boolean {
-  const name = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
-  return isLocalhost(name) || name === '::1' || (isIP(name) === 4 && name.startsWith('127.'));
-}
-
 /** Compares without telling by its time where the texts differ. */
 function sameSecret(a: string, b: string): boolean {
   const [left, right] = [a, b].map((text) => createHash('sha256').update(text).digest()) as [Buffer, Buffer];
@@ -44,19 +40,20 @@ export class Access {
   readonly #token: string | null;
   readonly #hostNames: ReadonlySet<string>;
   readonly #origins: ReadonlySet<string>;
+  readonly #streamKeyOf: AccessOptions['streamKeyOf'];
 
-  constructor({ token, hostNames, origins }: AccessOptions) {
+  constructor({ token, hostNames, origins, streamKeyOf }: AccessOptions) {
     this.#token = token;
     this.#hostNames = new Set(hostNames.map((name) => hostName(name)).filter((name) => name !== null));
     this.#origins = new Set(origins);
+    this.#streamKeyOf = streamKeyOf;
   }
 
   /**
    * Why `request` is refused, or null.
    * @param path without the query
-   * @param stream the entry whose stream is asked for, or null
    */
-  refusalOf(request: IncomingMessage, path: string, stream: EntryKey | null): SeekwellError | null {
+  refusalOf(request: IncomingMessage, path: string): SeekwellError | null {
     const { method = 'GET', headers, url = '' } = request;
     if (!this.#answersTo(headers.host)) {
       return new SeekwellError('MISDIRECTED', 'this daemon does not answer to the host name of the request');
@@ -65,6 +62,7 @@ export class Access {
       return new SeekwellError('CROSS_ORIGIN', 'pages of other sites may not change the cache');
     }
     if (this.#token === null || OPEN_PATHS.has(path) || this.#hasToken(headers.authorization, this.#token)) return null;
+    const stream = this.#streamKeyOf(path);
     if (stream !== null && isSigned(url.slice(path.length), stream, this.#token)) return null;
     return new SeekwellError('UNAUTHORIZED', 'the request carries no valid token');
   }

@@ -1,35 +1,19 @@
 import { z } from '@hono/zod-openapi';
 import { DOWNLOAD_STATES } from '../core/download-state.ts';
+import { FILENAME, HEADER_NAME, HEADER_VALUE, MAX_HEADERS, MAX_URL_LENGTH, NAME, type TextLimit } from '../entry-limits.ts';
 
 // The one definition of what the API takes and gives: answers are typed by it, requests are checked against it, the description is made from it.
 
-/** Names part an entry's key; each stands in stream URLs as one segment, which `.` and `..` cannot be. */
-const Name = z
-  .string()
-  .min(1)
-  .max(200)
-  .regex(/^(?!\.{1,2}$)[^\p{Cc}\p{Cs}]+$/u, 'must not be . or .., nor hold control characters');
+function text({ max, pattern, complaint }: TextLimit): z.ZodString {
+  return z.string().max(max).regex(pattern, complaint);
+}
 
-const Filename = z
-  .string()
-  .min(1)
-  .max(255)
-  .regex(/^(?!\.{1,2}$)[^/\\\p{Cc}\p{Cs}]+$/u, 'must be a plain file name');
-
-/** RFC 9110, section 5.6.2. */
-const HeaderName = z
-  .string()
-  .max(100)
-  .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/);
-/** RFC 9110, section 5.5: no line ends above all. */
-const HeaderValue = z
-  .string()
-  .max(8192)
-  .regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'is not what HTTP allows in a header');
+const Name = text(NAME);
+const Filename = text(FILENAME);
 
 const Headers = z
-  .record(HeaderName, HeaderValue)
-  .refine((headers) => Object.keys(headers).length <= 64, 'at most 64 headers')
+  .record(text(HEADER_NAME), text(HEADER_VALUE))
+  .refine((headers) => Object.keys(headers).length <= MAX_HEADERS, `at most ${MAX_HEADERS} headers`)
   .openapi({ description: 'Sent to the origin with each request, and shown nowhere.', example: { Referer: 'https://example.com/' } });
 
 const RangeText = z
@@ -45,7 +29,11 @@ const RangeTexts = z
 
 export const NewEntrySchema = z
   .strictObject({
-    url: z.string().min(1).max(16_384).openapi({ description: 'An absolute http or https URL.', example: 'https://example.com/film.mkv' }),
+    url: z
+      .string()
+      .min(1)
+      .max(MAX_URL_LENGTH)
+      .openapi({ description: 'An absolute http or https URL.', example: 'https://example.com/film.mkv' }),
     source: Name.optional().openapi({ description: '`url` unless told.' }),
     media: Name.optional().openapi({ description: 'A stable hash of the URL unless told.' }),
     quality: Name.optional().openapi({ description: '`original` unless told.' }),

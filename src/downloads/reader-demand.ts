@@ -7,6 +7,8 @@ const MIB = 1024 * 1024;
 const LOOKAHEAD_SECONDS = 60;
 const MIN_LOOKAHEAD = 32 * MIB;
 const MAX_LOOKAHEAD = 512 * MIB;
+/** What a reader is about to take is wanted, even by one that wants no look-ahead. */
+const LEAST_LOOKAHEAD = MIB;
 
 export interface DemandOptions {
   /** What the reader asked for. */
@@ -57,7 +59,7 @@ export class ReaderDemand {
 
   /** Bytes to fetch ahead of the position. */
   lookahead(): number {
-    if (this.#lookahead !== null) return this.#lookahead;
+    if (this.#lookahead !== null) return Math.max(LEAST_LOOKAHEAD, this.#lookahead);
     const seconds = Math.max(1, (this.#clock.monotonic() - this.#openedAt) / 1_000);
     const rate = (this.#position - this.#start) / seconds;
     return Math.min(MAX_LOOKAHEAD, Math.max(MIN_LOOKAHEAD, Math.round(rate * LOOKAHEAD_SECONDS)));

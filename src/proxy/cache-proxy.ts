@@ -62,10 +62,16 @@ export class CacheProxy {
     }
   }
 
-  /** Answers a web request, for Electron's protocol.handle, Hono and service code. */
+  /** Answers a web request, for Electron's protocol.handle, Hono and service code; never rejects. */
   async fetch(request: Request): Promise<Response> {
     const ended = new AbortController();
-    request.signal.addEventListener('abort', () => ended.abort());
+    const end = (): void => ended.abort();
+    request.signal.addEventListener('abort', end);
+    this.#streams.add(ended);
+    const over = (): void => {
+      request.signal.removeEventListener('abort', end);
+      this.#streams.delete(ended);
+    };
     const answer = await answerStream(this.#cache, {
       method: request.method,
       path: new URL(request.url).pathname,
@@ -73,10 +79,26 @@ export class CacheProxy {
       signal: ended.signal,
     });
     const { status, headers, reader, text } = answer;
-    if (reader === null)
+    if (reader === null) {
+      over();
       return new Response(status === 204 || status === 304 || request.method === 'HEAD' ? null : text, { status, headers });
-    const body = Readable.toWeb(Readable.from(chunksOf(reader), { objectMode: false })) as ReadableStream<Uint8Array>;
-    return new Response(body, { status, headers });
+    }
+    return new Response(
+      Readable.toWeb(Readable.from(this.#told(answer, reader, over), { objectMode: false })) as ReadableStream<Uint8Array>,
+      { status, headers },
+    );
+  }
+
+  /** The body of `answer`, and events around it. */
+  async *#told(answer: StreamAnswer, reader: EntryReader, over: () => void): AsyncIterable<Uint8Array> {
+    const stream = { entryId: answer.entryId ?? 0, streamId: ++this.#lastStreamId };
+    this.#cache.emitter.emit('streamOpened', stream);
+    try {
+      yield* chunksOf(reader);
+    } finally {
+      over();
+      this.#cache.emitter.emit('streamClosed', stream);
+    }
   }
 
   async #send(answer: StreamAnswer, response: ServerResponse, method: string, ended: AbortSignal): Promise<void> {

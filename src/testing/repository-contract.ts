@@ -1,7 +1,8 @@
-import { answersOfEnsure, claimsOfRows, leases, quotas, runs, sizesOfNewRows } from './repository-contract/claims.ts';
+import { answersOfEnsure, claimsOfRows, leases, sizesOfNewRows } from './repository-contract/claims.ts';
 import { entries, removals, views, whole } from './repository-contract/entries.ts';
 import { lists, states } from './repository-contract/listing.ts';
 import { failures, fills, releases, requests } from './repository-contract/queue.ts';
+import { quotas, runs } from './repository-contract/runs-and-quota.ts';
 import { cuts, lengths, merges, versions } from './repository-contract/spans.ts';
 import { type ContractCheck, type RepositoryUnderTest, Stage } from './repository-contract/stage.ts';
 

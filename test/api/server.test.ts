@@ -48,6 +48,11 @@ test.each(['0.0.0.0', '::', '192.168.1.5', 'media.lan'])('%s without a token is 
   });
 });
 
+test.each(['', 'two words', 'schlüssel'])('the token "%s" is refused', async (token) => {
+  const api = await apiServer();
+  await expect(startServer(api.cache, { ...OPTIONS, token })).rejects.toMatchObject({ code: 'BAD_OPTION' });
+});
+
 test.each(['films.example.com', 'ftp://films.example.com', 'https://me:pw@films.example.com', 'https://films.example.com/?a=b'])(
   'the public URL %s is refused',
   async (publicUrl) => {

@@ -31,7 +31,15 @@ function entry(known: Partial<EntryInfo> = {}): EntryInfo {
 
 describe('the table of entries', () => {
   test('has one line for each, in columns', () => {
-    const complete = entry({ id: 12, state: 'Complete', downloadedBytes: 1024, expectedTotalSize: 1024, progress: 1, filename: null, pinned: true });
+    const complete = entry({
+      id: 12,
+      state: 'Complete',
+      downloadedBytes: 1024,
+      expectedTotalSize: 1024,
+      progress: 1,
+      filename: null,
+      pinned: true,
+    });
     expect(entryTable([entry(), complete], 200)).toEqual([
       'ID  STATE             PROGRESS                  SIZE  NAME',
       ' 7  Downloading             1%  40.0 MiB of 3.00 GiB  film.mkv',

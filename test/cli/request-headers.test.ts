@@ -21,12 +21,15 @@ describe('headers for the origin', () => {
     expect(await headers({ header: [line] })).toEqual(expected);
   });
 
-  test.each(['geheim', 'Geheim Key: geheim', ': geheim', 'X-Key:', 'X-Key: ge\nheim: x', 'X-Key: geheim\u2026', ''])('-H %j is refused', async (line) => {
-    const refusal = (await headers({ header: [line] }).catch((error: Error) => error)) as Error;
-    expect(refusal).toMatchObject({ code: 'BAD_OPTION' });
-    // What was meant as a value is a secret.
-    expect(refusal.message).not.toContain('geheim');
-  });
+  test.each(['geheim', 'Geheim Key: geheim', ': geheim', 'X-Key:', 'X-Key: ge\nheim: x', 'X-Key: geheim\u2026', ''])(
+    '-H %j is refused',
+    async (line) => {
+      const refusal = (await headers({ header: [line] }).catch((error: Error) => error)) as Error;
+      expect(refusal).toMatchObject({ code: 'BAD_OPTION' });
+      // What was meant as a value is a secret.
+      expect(refusal.message).not.toContain('geheim');
+    },
+  );
 
   test('of the same name become one', async () => {
     expect(await headers({ header: ['X-Key: a', 'x-key: b'] })).toEqual({ 'x-key': 'a, b' });
@@ -57,7 +60,10 @@ describe('headers for the origin', () => {
 
   test('--cookies wants a cookie file', async () => {
     const folder = await temporaryFolder();
-    await expect(headers({ cookies: join(folder, 'none') })).rejects.toMatchObject({ code: 'BAD_OPTION', message: expect.stringContaining('ENOENT') });
+    await expect(headers({ cookies: join(folder, 'none') })).rejects.toMatchObject({
+      code: 'BAD_OPTION',
+      message: expect.stringContaining('ENOENT'),
+    });
     await writeFile(join(folder, 'page'), '<html>');
     await expect(headers({ cookies: join(folder, 'page') })).rejects.toMatchObject({ code: 'BAD_OPTION' });
   });

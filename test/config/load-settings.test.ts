@@ -147,7 +147,10 @@ describe('the configuration file', () => {
 
   test('one that was named must be there', async () => {
     await expect(loadSettings({ config: join(folder, 'none.yaml') }, {})).rejects.toMatchObject({ code: 'BAD_CONFIG' });
-    await expect(loadSettings({ config: folder }, {})).rejects.toMatchObject({ code: 'BAD_CONFIG', message: expect.stringContaining('is a folder') });
+    await expect(loadSettings({ config: folder }, {})).rejects.toMatchObject({
+      code: 'BAD_CONFIG',
+      message: expect.stringContaining('is a folder'),
+    });
   });
 });
 

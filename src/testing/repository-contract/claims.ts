@@ -1,7 +1,7 @@
 import { deepStrictEqual } from 'node:assert/strict';
 import { PRIORITY } from '../../core/priority.ts';
 import { LEASE_MS, TAKE_OVER_BYTES } from '../../repository/cache-repository.ts';
-import { CHUNK, type ContractCheck, type Stage, TOTAL, version } from './stage.ts';
+import { CHUNK, type ContractCheck, granted, type Stage, TOTAL, version } from './stage.ts';
 
 const { CRITICAL, HIGH, MEDIUM, LOW } = PRIORITY;
 
@@ -32,7 +32,7 @@ export const answersOfEnsure: readonly ContractCheck[] = [
     async run(stage) {
       const entry = await stage.addKnown();
       deepStrictEqual(await stage.ensure(entry, TOTAL), { kind: 'gone' });
-      deepStrictEqual(await stage.ensure(entry, TOTAL - 1), { kind: 'mine', end: TOTAL - 1, hasSpans: true });
+      deepStrictEqual(await stage.ensure(entry, TOTAL - 1), granted(TOTAL - 1));
     },
   },
   {
@@ -59,9 +59,9 @@ export const answersOfEnsure: readonly ContractCheck[] = [
     name: 'says whether the file holds bytes already',
     async run(stage) {
       const entry = await stage.add();
-      deepStrictEqual(await stage.ensure(entry, 0), { kind: 'mine', end: CHUNK - 1, hasSpans: false });
+      deepStrictEqual(await stage.ensure(entry, 0), granted(CHUNK - 1, { hasSpans: false }));
       await stage.commit(entry, 0, 9);
-      deepStrictEqual(await stage.ensure(entry, 5_000), { kind: 'mine', end: 5_000 + CHUNK - 1, hasSpans: true });
+      deepStrictEqual(await stage.ensure(entry, 5_000), granted(5_000 + CHUNK - 1));
     },
   },
   {
@@ -84,7 +84,7 @@ export const answersOfEnsure: readonly ContractCheck[] = [
       deepStrictEqual(await stage.ensure(entry, 1_000, { priority: LOW }), { kind: 'unwanted' });
       deepStrictEqual(await stage.ensure(entry, 1_000, { priority: MEDIUM }), { kind: 'unwanted' });
       await stage.repository.fill({ entryId: entry.id, epoch: entry.epoch, chunkSize: CHUNK }, stage.now);
-      deepStrictEqual(await stage.ensure(entry, 1, { priority: LOW }), { kind: 'mine', end: CHUNK, hasSpans: true });
+      deepStrictEqual(await stage.ensure(entry, 1, { priority: LOW }), granted(CHUNK));
     },
   },
 ];
@@ -115,8 +115,8 @@ export const sizesOfNewRows: readonly ContractCheck[] = [
     name: 'ends at the limit, but holds the byte that was wanted',
     async run(stage) {
       const entry = await stage.addKnown();
-      deepStrictEqual(await stage.ensure(entry, 1_000, { limit: 1_099 }), { kind: 'mine', end: 1_099, hasSpans: true });
-      deepStrictEqual(await stage.ensure(entry, 3_000, { limit: 2_000 }), { kind: 'mine', end: 3_000, hasSpans: true });
+      deepStrictEqual(await stage.ensure(entry, 1_000, { limit: 1_099 }), granted(1_099));
+      deepStrictEqual(await stage.ensure(entry, 3_000, { limit: 2_000 }), granted(3_000));
     },
   },
   {
@@ -143,7 +143,7 @@ export const claimsOfRows: readonly ContractCheck[] = [
     async run(stage) {
       const entry = await stage.addKnown();
       await stage.repository.prefetch({ entryId: entry.id, ranges: [{ start: 1_000, end: 1_999 }], chunkSize: CHUNK }, stage.now);
-      deepStrictEqual(await stage.ensure(entry, 1_000, { limit: 1_100 }), { kind: 'mine', end: 1_999, hasSpans: true });
+      deepStrictEqual(await stage.ensure(entry, 1_000, { limit: 1_100 }), granted(1_999, { requested: true }));
       deepStrictEqual(await stage.repository.renew(stage.now), [{ entryId: entry.id, start: 1_000, end: 1_999, priority: CRITICAL }]);
     },
   },
@@ -163,7 +163,7 @@ export const claimsOfRows: readonly ContractCheck[] = [
     async run(stage) {
       const entry = await stage.addKnown([[0, 0]], { fillAllowed: false });
       await stage.repository.prefetch({ entryId: entry.id, ranges: [{ start: 1_000, end: 1_999 }], chunkSize: CHUNK }, stage.now);
-      await stage.claim(entry, 1_700);
+      deepStrictEqual(await stage.ensure(entry, 1_700), granted(1_999, { requested: true }));
       await stage.repository.release({ entryId: entry.id, range: { start: 1_700, end: 1_999 }, fill: false }, stage.now);
       deepStrictEqual(await stage.claimAllPending(entry), [
         [1_000, 1_699],
@@ -208,7 +208,7 @@ export const claimsOfRows: readonly ContractCheck[] = [
         await isTheirs(stage, entry, start + TAKE_OVER_BYTES);
         await isTheirs(stage, entry, start + TAKE_OVER_BYTES + 1, { priority: HIGH });
         const end = start + chunkSize - 1;
-        deepStrictEqual(await stage.ensure(entry, start + TAKE_OVER_BYTES + 1), { kind: 'mine', end, hasSpans: false });
+        deepStrictEqual(await stage.ensure(entry, start + TAKE_OVER_BYTES + 1), granted(end, { hasSpans: false }));
         deepStrictEqual((await stage.held(stage.other)).at(-1), [start, start + TAKE_OVER_BYTES]);
       }
     },
@@ -282,115 +282,7 @@ export const leases: readonly ContractCheck[] = [
       const entry = await stage.addKnown();
       await stage.claim(entry, 1_000, CRITICAL, stage.other);
       stage.now += LEASE_MS + 1;
-      deepStrictEqual(await stage.ensure(entry, 1_000, { priority: LOW }), { kind: 'mine', end: 1_999, hasSpans: true });
-    },
-  },
-];
-
-/** Several rows in one claim. */
-export const runs: readonly ContractCheck[] = [
-  {
-    name: 'a run goes on over pending rows and over bytes without a row',
-    async run(stage) {
-      const entry = await stage.addKnown();
-      await stage.repository.prefetch({ entryId: entry.id, ranges: [{ start: 2_000, end: 2_499 }], chunkSize: CHUNK }, stage.now);
-      deepStrictEqual(await stage.ensure(entry, 1_000, { priority: HIGH, rows: 3 }), { kind: 'mine', end: 3_499, hasSpans: true });
-      deepStrictEqual(await stage.held(), [
-        [1_000, 1_999],
-        [2_000, 2_499],
-        [2_500, 3_499],
-      ]);
-    },
-  },
-  {
-    name: 'a run ends at a span, at a live row, at the limit and with the resource',
-    async run(stage) {
-      const entry = await stage.addKnown([[2_000, 2_009]]);
-      const rows = 4;
-      deepStrictEqual(await stage.ensure(entry, 1_000, { rows }), { kind: 'mine', end: 1_999, hasSpans: true });
-      await stage.claim(entry, 5_000, HIGH, stage.other);
-      deepStrictEqual(await stage.ensure(entry, 3_500, { rows }), { kind: 'mine', end: 4_999, hasSpans: true });
-      deepStrictEqual(await stage.ensure(entry, 6_000, { rows, limit: 7_200 }), { kind: 'mine', end: 7_200, hasSpans: true });
-      deepStrictEqual(await stage.ensure(entry, TOTAL - 1_500, { rows }), { kind: 'mine', end: TOTAL - 1, hasSpans: true });
-    },
-  },
-  {
-    name: 'a run of background work ends with the rows there are',
-    async run(stage) {
-      const entry = await stage.addKnown();
-      await stage.repository.prefetch({ entryId: entry.id, ranges: [{ start: 1_000, end: 2_999 }], chunkSize: CHUNK }, stage.now);
-      deepStrictEqual(await stage.ensure(entry, 1_000, { priority: MEDIUM, rows: 9 }), { kind: 'mine', end: 2_999, hasSpans: true });
-    },
-  },
-  {
-    name: 'a run is as long as the quota allows, once its first row fits',
-    async run(stage) {
-      const entry = await stage.addKnown();
-      const quota = 1 + 2 * CHUNK;
-      deepStrictEqual(await stage.ensure(entry, 1_000, { rows: 5, quota }), { kind: 'mine', end: 2_999, hasSpans: true });
-    },
-  },
-];
-
-/** Leased bytes count as if they were there. */
-export const quotas: readonly ContractCheck[] = [
-  {
-    name: 'a claim that fits exactly is granted; one byte more is full, and says how much is needed',
-    async run(stage) {
-      const entry = await stage.addKnown([[0, 99]]);
-      deepStrictEqual(await stage.ensure(entry, 1_000, { quota: 100 + CHUNK - 1 }), { kind: 'full', needed: 1 });
-      deepStrictEqual(await stage.held(), []);
-      deepStrictEqual((await stage.ensure(entry, 1_000, { quota: 100 + CHUNK })).kind, 'mine');
-      deepStrictEqual(await stage.ensure(entry, 5_000, { quota: 100 + CHUNK }), { kind: 'full', needed: CHUNK });
-      deepStrictEqual((await stage.ensure(entry, 5_000, { quota: null })).kind, 'mine');
-    },
-  },
-  {
-    name: 'a pending row counts from the moment it is leased',
-    async run(stage) {
-      const entry = await stage.addKnown([[0, 99]]);
-      await stage.repository.prefetch({ entryId: entry.id, ranges: [{ start: 1_000, end: 1_999 }], chunkSize: CHUNK }, stage.now);
-      deepStrictEqual((await stage.repository.statistics()).leasedBytes, 0);
-      deepStrictEqual(await stage.ensure(entry, 1_500, { quota: 599 }), { kind: 'full', needed: 1 });
-      deepStrictEqual((await stage.ensure(entry, 1_500, { quota: 600 })).kind, 'mine');
-      deepStrictEqual((await stage.repository.statistics()).leasedBytes, 500);
-    },
-  },
-  {
-    name: 'taking over a leased row needs no more room',
-    async run(stage) {
-      const entry = await stage.addKnown([[0, 99]]);
-      await stage.claim(entry, 1_000, HIGH, stage.other);
-      stage.now += LEASE_MS + 1;
-      deepStrictEqual((await stage.ensure(entry, 1_200, { quota: 100 })).kind, 'mine');
-      deepStrictEqual((await stage.repository.statistics()).leasedBytes, CHUNK);
-    },
-  },
-  {
-    name: 'removed files count until they are forgotten',
-    async run(stage) {
-      const gone = await stage.addKnown([[0, 499]]);
-      const entry = await stage.addKnown([[0, 99]]);
-      await stage.repository.deleteEntry(gone.id, stage.now);
-      const quota = 100 + CHUNK;
-      deepStrictEqual(await stage.ensure(entry, 1_000, { quota }), { kind: 'full', needed: 500 });
-      for (const file of await stage.repository.trash()) await stage.repository.forgetTrash(file.id);
-      deepStrictEqual((await stage.ensure(entry, 1_000, { quota })).kind, 'mine');
-    },
-  },
-  {
-    name: 'a late commit without its lease is recorded only where the quota has room',
-    async run(stage) {
-      const entry = await stage.addKnown([[0, 99]]);
-      await stage.claim(entry, 1_000, HIGH);
-      stage.now += LEASE_MS + 1;
-      await stage.other.sweep(false, stage.now);
-      const quota = 100 + CHUNK;
-      deepStrictEqual((await stage.ensure(entry, 5_000, { quota }, stage.other)).kind, 'mine');
-      deepStrictEqual(await stage.commit(entry, 1_000, 1_099, { quota }), { kind: 'gone' });
-      deepStrictEqual(await stage.spans(entry), [[0, 99]]);
-      deepStrictEqual((await stage.commit(entry, 1_000, 1_099, { quota: quota + 100 })).kind, 'committed');
-      deepStrictEqual((await stage.commit(entry, 5_000, 5_999, { quota: 0 }, stage.other)).kind, 'committed');
+      deepStrictEqual(await stage.ensure(entry, 1_000, { priority: LOW }), granted(1_999));
     },
   },
 ];

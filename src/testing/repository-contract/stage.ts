@@ -40,6 +40,11 @@ export function version(etag: string | null = '"v1"', total: number | null = TOT
   return { validator: { etag, lastModified: null }, total, mimeType: 'video/mp4' };
 }
 
+/** The claim is granted, in a file that holds bytes already, where a check says nothing else. */
+export function granted(end: number, given: { readonly hasSpans?: boolean; readonly requested?: boolean } = {}): EnsureOutcome {
+  return { kind: 'mine', end, hasSpans: true, requested: false, ...given };
+}
+
 export function pairs(ranges: readonly ByteRange[]): Pair[] {
   return ranges.map(({ start, end }) => [start, end] as const).sort((a, b) => a[0] - b[0]);
 }

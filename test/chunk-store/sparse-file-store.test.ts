@@ -1,0 +1,131 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { storePath } from '#seekwell/chunk-store/chunk-store';
+import { SparseFileStore } from '#seekwell/chunk-store/sparse-file-store';
+import { ManualClock } from '../support/manual-clock.ts';
+import { afterThisTest, temporaryFolder } from '../support/temp-folder.ts';
+
+const PATH = storePath('00112233445566778899aabbccddeeff', '.mkv');
+
+async function openStore(durable = true): Promise<{ store: SparseFileStore; folder: string; clock: ManualClock }> {
+  const folder = await temporaryFolder();
+  const clock = new ManualClock();
+  const store = new SparseFileStore({ folder, clock, durable });
+  afterThisTest(() => store.close());
+  return { store, folder, clock };
+}
+
+async function bytesAt(store: SparseFileStore, position: number, length: number): Promise<Buffer> {
+  const file = await store.open(PATH);
+  const into = Buffer.alloc(length);
+  const count = (await file?.read(into, position)) ?? 0;
+  await file?.close();
+  return into.subarray(0, count);
+}
+
+describe('a file of the store', () => {
+  test('is sparse: byte N of the resource is at offset N, far beyond what is written', async () => {
+    const { store, folder } = await openStore();
+    const file = await store.create(PATH);
+    const far = 2 ** 40;
+    await file.write([Buffer.from('tail')], far);
+    await file.sync();
+    await file.close();
+    const { size, blocks } = await stat(join(folder, PATH));
+    expect(size).toBe(far + 4);
+    expect(blocks * 512).toBeLessThan(1024 * 1024);
+    expect((await bytesAt(store, far, 10)).toString()).toBe('tail');
+  });
+
+  test('what chunks hold is written one after the other, whatever their sizes', async () => {
+    const { store } = await openStore(false);
+    const file = await store.create(PATH);
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 5000 }), { maxLength: 20 }), fc.nat(100_000), async (chunks, position) => {
+        const expected = Buffer.concat(chunks);
+        await file.write(chunks, position);
+        const into = Buffer.alloc(expected.length);
+        expect(await file.read(into, position)).toBe(expected.length);
+        expect(into.equals(expected)).toBe(true);
+      }),
+      { numRuns: 50 },
+    );
+    await file.close();
+  });
+
+  test('reads stop at the end of the file', async () => {
+    const { store } = await openStore();
+    const file = await store.create(PATH);
+    await file.write([Buffer.from('abc')], 0);
+    expect(await file.read(Buffer.alloc(10), 1)).toBe(2);
+    expect(await file.read(Buffer.alloc(10), 3)).toBe(0);
+    await file.close();
+    await expect(file.read(Buffer.alloc(1), 0)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+  });
+
+  test('one that is removed stays readable for whoever has it open, and its name is free of it', async () => {
+    const { store, folder } = await openStore();
+    const file = await store.create(PATH);
+    await file.write([Buffer.from('abc')], 0);
+    await store.remove(PATH);
+    await store.remove(PATH);
+    const into = Buffer.alloc(3);
+    await file.read(into, 0);
+    expect(into.toString()).toBe('abc');
+    expect(await store.open(PATH)).toBeNull();
+    await expect(stat(join(folder, PATH))).rejects.toMatchObject({ code: 'ENOENT' });
+    await file.close();
+  });
+
+  test('two who create it at the same time share it', async () => {
+    const { store } = await openStore();
+    const [first, second] = await Promise.all([store.create(PATH), store.create(PATH)]);
+    await first.write([Buffer.from('ab')], 0);
+    await second.write([Buffer.from('cd')], 2);
+    await first.close();
+    await second.close();
+    expect((await bytesAt(store, 0, 10)).toString()).toBe('abcd');
+  });
+
+  test('syncs of several writers resolve, and a close waits for them', async () => {
+    const { store } = await openStore();
+    const files = await Promise.all(Array.from({ length: 8 }, () => store.create(PATH)));
+    await Promise.all(
+      files.map(async (file, index) => {
+        await file.write([Buffer.alloc(1000, index)], index * 1000);
+        const synced = file.sync();
+        await file.close();
+        await synced;
+      }),
+    );
+    expect((await bytesAt(store, 7000, 1)).toString()).toBe('\x07');
+  });
+});
+
+test('a path that leads out of the folder is refused', async () => {
+  const { store } = await openStore();
+  await expect(store.open('../outside')).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+  await expect(store.create('/etc/seekwell')).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+});
+
+test('files stay open for a moment after their last use, and are closed by themselves', async () => {
+  const { store, clock } = await openStore();
+  const file = await store.create(PATH);
+  await file.write([Buffer.from('abc')], 0);
+  await file.close();
+  expect(clock.timers).toBe(1);
+  clock.advance(10_000);
+  expect(clock.timers).toBe(0);
+  expect((await bytesAt(store, 0, 3)).toString()).toBe('abc');
+});
+
+test('lists the files there are', async () => {
+  const { store } = await openStore();
+  const paths = ['11', '22'].map((start) => storePath(start.repeat(16), ''));
+  for (const path of paths) await (await store.create(path)).close();
+  const listed: string[] = [];
+  for await (const path of store.list()) listed.push(path);
+  expect(listed.sort()).toEqual(paths);
+});
