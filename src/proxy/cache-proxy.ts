@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
 import type { EntryReader } from '../downloads/entry-reader.ts';
 import { chunksOf } from '../downloads/reading.ts';
 import { asSeekwellError } from '../errors.ts';
@@ -83,22 +82,32 @@ export class CacheProxy {
       over();
       return new Response(status === 204 || status === 304 || request.method === 'HEAD' ? null : text, { status, headers });
     }
-    return new Response(
-      Readable.toWeb(Readable.from(this.#told(answer, reader, over), { objectMode: false })) as ReadableStream<Uint8Array>,
-      { status, headers },
-    );
+    return new Response(this.#webBody(answer, reader, over), { status, headers });
   }
 
-  /** The body of `answer`, and events around it. */
-  async *#told(answer: StreamAnswer, reader: EntryReader, over: () => void): AsyncIterable<Uint8Array> {
+  /** The body of `answer` as a web stream, with the events around it. */
+  #webBody(answer: StreamAnswer, reader: EntryReader, over: () => void): ReadableStream<Uint8Array> {
     const stream = { entryId: answer.entryId ?? 0, streamId: ++this.#lastStreamId };
-    this.#cache.emitter.emit('streamOpened', stream);
-    try {
-      yield* chunksOf(reader);
-    } finally {
+    const chunks = chunksOf(reader);
+    const finish = async (): Promise<void> => {
       over();
+      await reader.close();
       this.#cache.emitter.emit('streamClosed', stream);
-    }
+    };
+    this.#cache.emitter.emit('streamOpened', stream);
+    return new ReadableStream({
+      async pull(controller) {
+        try {
+          const { done, value } = await chunks.next();
+          if (done !== true) return controller.enqueue(value);
+          controller.close();
+        } catch (error) {
+          controller.error(error);
+        }
+        await finish();
+      },
+      cancel: finish,
+    });
   }
 
   async #send(answer: StreamAnswer, response: ServerResponse, method: string, ended: AbortSignal): Promise<void> {
