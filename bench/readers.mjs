@@ -7,6 +7,9 @@ import * as programs from './programs.mjs';
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 
+/** A server that gives nothing for so long is not slow but stuck, in milliseconds. */
+const PATIENCE_MS = 20_000;
+
 /** A connection that is kept, for one reader. */
 export function keptAlive() {
   return new Agent({ keepAlive: true, maxSockets: 1 });
@@ -113,6 +116,7 @@ function answer(url, range, agent) {
       response.destroy();
       reject(new Error(`${url} answered ${response.statusCode} to ${range}`));
     });
+    request.setTimeout(PATIENCE_MS, () => request.destroy(new Error(`${url} gave nothing for ${PATIENCE_MS / 1000} s after ${range}`)));
     request.on('error', reject);
   });
 }

@@ -54,6 +54,7 @@ export class BackgroundWork {
         this.#again = false;
         await repository.sweep(fill, clock.now());
         while (await this.#startSome());
+        await this.#shareRests();
         await this.#wakeForRetry();
       }
     } catch (error) {
@@ -72,6 +73,16 @@ export class BackgroundWork {
       if (await manager.startPending(row)) started = true;
     }
     return started;
+  }
+
+  /** Connections that found no row take part in what others still have to do. */
+  async #shareRests(): Promise<void> {
+    const { repository, manager } = this.#parts;
+    for (const entryId of manager.fetchedEntries()) {
+      // Rows that wait come first: their turn comes when a connection is free.
+      if (await repository.hasIdleRows(entryId)) continue;
+      while (!this.#closed && (await manager.shareRest(entryId)));
+    }
   }
 
   async #wakeForRetry(): Promise<void> {

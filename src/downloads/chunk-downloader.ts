@@ -102,6 +102,7 @@ export class ChunkDownloader {
   /** The epoch moved when a claim was made. */
   #gone = false;
   #nearEnd = false;
+  readonly #startedAt: number;
 
   constructor(task: FetchTask, parts: FetchParts) {
     this.#task = task;
@@ -111,6 +112,7 @@ export class ChunkDownloader {
     this.#hasSpans = task.hasSpans;
     this.#start = task.spec.kind === 'from' ? task.spec.start : Number.MAX_SAFE_INTEGER;
     this.#position = this.#start;
+    this.#startedAt = parts.clock.monotonic();
     this.#limit = task.claimedEnd ?? this.#start - 1;
   }
 
@@ -161,6 +163,12 @@ export class ChunkDownloader {
   /** It got a whole body, none of which it could keep: somebody else has the rows. */
   get isIdle(): boolean {
     return this.#wholeBody && this.#position === this.#start;
+  }
+
+  /** How long it will need for the rest of its claim at the rate it has had, in milliseconds; Infinity before its first byte. */
+  remainingMs(): number {
+    const elapsed = this.#parts.clock.monotonic() - this.#startedAt;
+    return ((this.#limit - this.#position + 1) * elapsed) / (this.#position - this.#start);
   }
 
   /** Whether the file holds `offset` because this fetch wrote it. */

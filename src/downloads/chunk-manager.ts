@@ -22,6 +22,8 @@ import type { Traffic } from './traffic.ts';
 const BACKGROUND_ROWS = 4;
 /** The most rows that one request to the origin claims. */
 const MAX_ROWS = 64;
+/** A run that needs at least this long for its rest is shared with an idle connection, in milliseconds: several round trips. */
+const WORTH_SHARING_MS = 500;
 /** How long nothing is kept after the store or the database failed, in milliseconds. */
 const BROKEN_REST_MS = 5_000;
 /** How often it is noted that an entry is read, in milliseconds. */
@@ -88,6 +90,11 @@ export class ChunkManager implements FetchGuide {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** The entries that are fetched now. */
+  fetchedEntries(): number[] {
+    return this.#fetches.entryIds();
   }
 
   /** How many fetches are under way. */
@@ -169,12 +176,30 @@ export class ChunkManager implements FetchGuide {
   /** Starts background work on a pending row, where limits allow it. False: not now. */
   async startPending(row: PendingRow): Promise<boolean> {
     const { entry, start: offset } = row;
-    if (this.#closed || this.#isStoreBroken() || !this.#hasRoomFor(entry, row.priority)) return false;
     // What lies ahead of a reader is look-ahead whoever planned it: as background work, readers of other processes would take it over.
-    const priority = this.#wantedUntil(entry, offset) === null ? row.priority : PRIORITY.HIGH;
-    const outcome = await this.#claim(entry, offset, { limit: null, priority, rows: BACKGROUND_ROWS });
+    const ahead = this.#wantedUntil(entry, offset) !== null;
+    const priority = ahead ? PRIORITY.HIGH : row.priority;
+    const urgency = ahead && this.#isHungry(entry.id) ? PRIORITY.HIGH : row.priority;
+    if (this.#closed || this.#isStoreBroken() || !this.#hasRoomFor(entry, urgency)) return false;
+    const outcome = await this.#claim(entry, offset, { limit: null, priority, rows: await this.#rowsFor(entry) });
     if (outcome.kind !== 'mine') return false;
     this.#start(entry, { kind: 'from', start: offset, end: outcome.end }, outcome, priority);
+    return true;
+  }
+
+  /**
+   * An idle connection takes half of what the slowest background fetch of an entry has left, so that all end together. False: there is nothing worth sharing.
+   */
+  async shareRest(entryId: number): Promise<boolean> {
+    const slowest = this.#fetches.slowestBackground(entryId, WORTH_SHARING_MS);
+    if (slowest === null || this.#closed || !this.#hasRoomFor(slowest.entry, slowest.priority)) return false;
+    const { entry, priority, position, limit } = slowest;
+    const middle = position + Math.ceil((limit - position + 1) / 2);
+    // CRITICAL takes over what is held; the fetch itself goes on as background work.
+    const outcome = await this.#claim(entry, middle, { limit, priority: PRIORITY.CRITICAL, rows: 1 });
+    if (outcome.kind !== 'mine') return false;
+    this.#takeOver(entry, middle);
+    this.#start(entry, { kind: 'from', start: middle, end: outcome.end }, outcome, priority);
     return true;
   }
 
@@ -308,6 +333,20 @@ export class ChunkManager implements FetchGuide {
     for (const fetch of this.#fetches.of(entry.id)) {
       if (fetch.entry.epoch === entry.epoch && fetch.start <= offset && fetch.limit >= offset) fetch.truncate(offset - 1);
     }
+  }
+
+  /** Rows of one run: a fair part of half of what is left, so that connections end at about the same time. */
+  async #rowsFor(entry: EntryRow): Promise<number> {
+    const { repository, settings } = this.#parts;
+    const total = entry.expectedTotalSize ?? 0;
+    if (total === 0) return 1;
+    const left = total - (await repository.getDownloadedBytes(entry.id));
+    return Math.max(1, Math.min(BACKGROUND_ROWS, Math.floor(left / (2 * settings.connections * settings.chunkSize))));
+  }
+
+  #isHungry(entryId: number): boolean {
+    for (const demand of this.#demands.get(entryId) ?? []) if (demand.isHungry) return true;
+    return false;
   }
 
   #hasWaitingReader(): boolean {

@@ -268,7 +268,10 @@ export class EntryReader {
     if (fetch.hasWritten(position)) return true;
     if (fetch.end !== null) await this.#afterEnd(fetch);
     else if (position > fetch.limit && (fetch.stopping || (position > fetch.limit + 1 && !fetch.wholeBody))) this.#fetch = null;
-    else await fetch.changed(this.#end.signal);
+    else {
+      this.#demand.starve();
+      await fetch.changed(this.#end.signal);
+    }
     return false;
   }
 

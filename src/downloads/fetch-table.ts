@@ -45,6 +45,22 @@ export class FetchTable {
     return this.#byOrigin.get(origin)?.size ?? 0;
   }
 
+  /** The entries that are fetched now. */
+  entryIds(): number[] {
+    return [...this.#byEntry.keys()];
+  }
+
+  /** The background fetch of the entry that will need longest for its rest, where that is at least `leastMs`; null where there is none. */
+  slowestBackground(entryId: number, leastMs: number): ChunkDownloader | null {
+    let slowest: ChunkDownloader | null = null;
+    for (const fetch of this.of(entryId)) {
+      if (fetch.priority < PRIORITY.MEDIUM || fetch.stopping || fetch.wholeBody || fetch.remainingMs() === Number.POSITIVE_INFINITY)
+        continue;
+      if (fetch.remainingMs() >= Math.max(leastMs, slowest?.remainingMs() ?? 0)) slowest = fetch;
+    }
+    return slowest;
+  }
+
   /** Whether the origin sends the whole of this entry whatever it is asked: another request would bring the same bytes again. */
   hasWholeBody(entryId: number): boolean {
     for (const fetch of this.of(entryId)) if (fetch.wholeBody && !fetch.stopping) return true;

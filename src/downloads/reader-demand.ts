@@ -9,6 +9,8 @@ const MIN_LOOKAHEAD = 32 * MIB;
 const MAX_LOOKAHEAD = 512 * MIB;
 /** What a reader is about to take is wanted, even by one that wants no look-ahead. */
 const LEAST_LOOKAHEAD = MIB;
+/** A reader that had to wait within this time is hungry, in milliseconds. */
+const HUNGRY_MS = 500;
 
 export interface DemandOptions {
   /** What the reader asked for. */
@@ -24,10 +26,12 @@ export class ReaderDemand {
   readonly #lookahead: number | null;
   readonly #start: number;
   readonly #openedAt: number;
-  #end: number;
+  readonly #end: number;
   #position: number;
   /** It stands still until another process has brought its bytes. */
   waiting = false;
+  /** When it last took bytes as fast as they came, monotonic milliseconds. */
+  #starvedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: DemandOptions) {
     this.#clock = options.clock;
@@ -52,9 +56,14 @@ export class ReaderDemand {
     this.#position = position;
   }
 
-  /** The resource turned out to end before what was asked for. */
-  clipTo(end: number): void {
-    this.#end = Math.min(this.#end, end);
+  /** It has to wait for the bytes of a fetch. */
+  starve(): void {
+    this.#starvedAt = this.#clock.monotonic();
+  }
+
+  /** It takes bytes as fast as they come: more connections may bring them faster. A player whose buffer is full does not. */
+  get isHungry(): boolean {
+    return this.#clock.monotonic() - this.#starvedAt < HUNGRY_MS;
   }
 
   /** Bytes to fetch ahead of the position. */

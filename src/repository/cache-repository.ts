@@ -243,6 +243,8 @@ export interface CacheRepository {
   getChunkCount(id: number): Promise<number>;
   /** Whether the queue has a row of the entry. */
   hasPendingDownloads(id: number): Promise<boolean>;
+  /** Whether a row of the entry waits for somebody to fetch it. */
+  hasIdleRows(id: number): Promise<boolean>;
   /** Whether one span covers all of `range`. */
   hasByteRange(id: number, range: ByteRange): Promise<boolean>;
   /** What of `range` no span covers. */

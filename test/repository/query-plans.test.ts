@@ -15,6 +15,9 @@ const ROW_BY_ID = 'SEARCH cache_download_queue USING INTEGER PRIMARY KEY (rowid=
 const SPANS_OF_ENTRY = 'SEARCH cache_chunks USING PRIMARY KEY (cache_entry_id=?)';
 const ROWS_OF_ENTRY = 'SEARCH cache_download_queue USING INDEX cache_download_queue_by_range (cache_entry_id=?)';
 const ROW_KEYS_OF_ENTRY = 'SEARCH cache_download_queue USING COVERING INDEX cache_download_queue_by_range (cache_entry_id=?)';
+const ROWS_WITHIN =
+  'SEARCH cache_download_queue USING INDEX cache_download_queue_by_range (cache_entry_id=? AND start_byte>? AND start_byte<?)';
+const ROW_BEFORE = 'SEARCH cache_download_queue USING COVERING INDEX cache_download_queue_by_range (cache_entry_id=? AND start_byte<?)';
 
 /** The CASE of the view: first span, last span, sum, any span, any row. */
 const STATE = [
@@ -48,6 +51,7 @@ const READ_PLANS: Record<Exclude<keyof typeof READS, 'changeToken'>, readonly st
   chunkCount: [SPANS_OF_ENTRY],
   rowCount: [ROW_KEYS_OF_ENTRY],
   hasPending: [ROW_KEYS_OF_ENTRY],
+  hasIdleRows: ['SEARCH cache_download_queue USING INDEX cache_download_queue_pending (priority=? AND cache_entry_id=?)'],
   isActive: ['SEARCH cache_download_queue USING COVERING INDEX cache_download_queue_leased (cache_entry_id=?)'],
   spanAt: ['SEARCH cache_chunks USING PRIMARY KEY (cache_entry_id=? AND start_byte<?)'],
   spansFrom: ['SEARCH cache_chunks USING PRIMARY KEY (cache_entry_id=? AND start_byte>?)'],
@@ -113,8 +117,14 @@ const WRITE_PLANS: Record<keyof typeof WRITES, readonly string[]> = {
   deleteHeaders: ['SEARCH cache_headers USING PRIMARY KEY (cache_entry_id=?)'],
   insertHeader: [],
   deleteRowsFrom: ['SEARCH cache_download_queue USING COVERING INDEX cache_download_queue_by_range (cache_entry_id=? AND start_byte>?)'],
-  planRows: [SPANS_OF_ENTRY, ROWS_OF_ENTRY],
-  requestRows: ['SEARCH cache_download_queue USING INDEX cache_download_queue_by_range (cache_entry_id=? AND start_byte<?)'],
+  // Between the one around the start of the range and its end.
+  planRows: [
+    'SEARCH cache_chunks USING PRIMARY KEY (cache_entry_id=? AND start_byte>? AND start_byte<?)',
+    'SEARCH cache_chunks USING PRIMARY KEY (cache_entry_id=? AND start_byte<?)',
+    ROWS_WITHIN,
+    ROW_BEFORE,
+  ],
+  requestRows: [ROWS_WITHIN, ROW_BEFORE],
   requestedRows: [ROWS_OF_ENTRY],
   deleteIdleRows: [ROWS_OF_ENTRY],
   forgetRequests: [ROWS_OF_ENTRY],
@@ -175,10 +185,10 @@ const WALKS: Record<string, string> = {
 
 /** The accesses to tables in a plan, without those to the results of its own subqueries. */
 function accesses(plan: readonly string[]): string[] {
-  const derived = new Set(['CONSTANT', 'w', 'waiting', 'l', 'r', 'c', 'b', 'p', 'taken', 'holes', 'pieces', '4', '(subquery-8)']);
+  const derived = new Set(['CONSTANT', 'w', 'waiting', 'l', 'r', 'c', 'b', 'p', 'taken', 'holes', 'pieces', '4']);
   return plan.filter((line) => {
     const [verb, name = ''] = line.split(' ');
-    return verb === 'SEARCH' || (verb === 'SCAN' && !derived.has(name));
+    return verb === 'SEARCH' || (verb === 'SCAN' && !derived.has(name) && !name.startsWith('(subquery-'));
   });
 }
 

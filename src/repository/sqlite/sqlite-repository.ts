@@ -123,6 +123,10 @@ export class SqliteRepository implements CacheRepository {
     return this.#number('chunkCount', { id });
   }
 
+  async hasIdleRows(id: number): Promise<boolean> {
+    return this.#number('hasIdleRows', { id }) === 1;
+  }
+
   async hasPendingDownloads(id: number): Promise<boolean> {
     return this.#number('hasPending', { id }) === 1;
   }

@@ -12,6 +12,10 @@ LEFT JOIN cache_chunks s ON s.cache_entry_id = e.id AND s.start_byte =
   (SELECT p.start_byte FROM cache_chunks p WHERE p.cache_entry_id = e.id AND p.start_byte <= $offset ORDER BY p.start_byte DESC LIMIT 1)
 WHERE ${where}`;
 
+/** Where the range begins that covers `$start`, or the last one before: ranges do not overlap, so that no earlier one reaches `$start`. */
+const startAround = (table: string): string =>
+  `COALESCE((SELECT start_byte FROM ${table} WHERE cache_entry_id = $id AND start_byte <= $start ORDER BY start_byte DESC LIMIT 1), 0)`;
+
 const isLive = 'lease_until BETWEEN $live_from AND $live_to';
 
 export const READS = {
@@ -21,6 +25,8 @@ export const READS = {
   chunkCount: 'SELECT COUNT(*) AS n FROM cache_chunks WHERE cache_entry_id = $id',
   rowCount: 'SELECT COUNT(*) AS n FROM cache_download_queue WHERE cache_entry_id = $id',
   hasPending: 'SELECT EXISTS (SELECT 1 FROM cache_download_queue WHERE cache_entry_id = $id) AS n',
+  hasIdleRows: `
+SELECT EXISTS (SELECT 1 FROM cache_download_queue WHERE leased_by IS NULL AND priority IN (2, 3) AND cache_entry_id = $id) AS n`,
   isActive: `SELECT EXISTS (SELECT 1 FROM cache_download_queue WHERE cache_entry_id = $id AND leased_by IS NOT NULL AND ${isLive}) AS n`,
   spanAt:
     'SELECT start_byte, end_byte FROM cache_chunks WHERE cache_entry_id = $id AND start_byte <= $offset ORDER BY start_byte DESC LIMIT 1',
@@ -120,8 +126,9 @@ WHERE id = $id`,
   // What neither a span nor a row covers between $start and $end, cut into rows of at most $size bytes; of those the first $limit.
   planRows: `
 WITH RECURSIVE taken (a, b) AS (
-  SELECT start_byte, end_byte FROM cache_chunks WHERE cache_entry_id = $id
-  UNION ALL SELECT start_byte, end_byte FROM cache_download_queue WHERE cache_entry_id = $id
+  SELECT start_byte, end_byte FROM cache_chunks WHERE cache_entry_id = $id AND start_byte BETWEEN ${startAround('cache_chunks')} AND $end
+  UNION ALL SELECT start_byte, end_byte FROM cache_download_queue
+    WHERE cache_entry_id = $id AND start_byte BETWEEN ${startAround('cache_download_queue')} AND $end
   UNION ALL SELECT $end + 1, $end + 1
 ), holes (a, b) AS (
   SELECT max($start, COALESCE(LAG(b) OVER (ORDER BY a) + 1, 0)), min($end, a - 1) FROM taken
@@ -133,7 +140,7 @@ INSERT INTO cache_download_queue (cache_entry_id, start_byte, end_byte, priority
 SELECT $id, a, b, $priority, $requested FROM pieces ORDER BY a LIMIT $limit`,
   requestRows: `
 UPDATE cache_download_queue SET user_requested = 1, priority = min(priority, $priority)
-WHERE cache_entry_id = $id AND start_byte <= $end AND end_byte >= $start`,
+WHERE cache_entry_id = $id AND start_byte BETWEEN ${startAround('cache_download_queue')} AND $end AND end_byte >= $start`,
   requestedRows: 'SELECT COUNT(*) AS n FROM cache_download_queue WHERE cache_entry_id = $id AND user_requested = 1',
   deleteIdleRows: 'DELETE FROM cache_download_queue WHERE cache_entry_id = $id AND priority > 0',
   forgetRequests: 'UPDATE cache_download_queue SET user_requested = 0 WHERE cache_entry_id = $id',

@@ -78,6 +78,16 @@ export const releases: readonly ContractCheck[] = [
     },
   },
   {
+    name: 'the sweep deletes rows of an entry that may not be filled',
+    async run(stage) {
+      const entry = await stage.addKnown([[0, 0]], { fillAllowed: false });
+      await stage.claim(entry, 3_000, HIGH, stage.other);
+      stage.now += LEASE_MS + 1;
+      deepStrictEqual(await stage.repository.sweep(true, stage.now), 1);
+      deepStrictEqual(await stage.repository.hasPendingDownloads(entry.id), false);
+    },
+  },
+  {
     name: 'the sweep takes rows whose lease ends too far ahead: a clock jumped',
     async run(stage) {
       const entry = await stage.addKnown();
@@ -140,13 +150,16 @@ export const fills: readonly ContractCheck[] = [
     },
   },
   {
-    name: 'plans at most 16,384 rows over many holes, and all of them',
+    name: 'plans at most 16,384 rows between many others, over all that is missing',
     async run(stage) {
       const entry = await stage.add();
       const total = MAX_FILL_ROWS * CHUNK;
       const description = version('"v1"', total);
-      for (let at = 0; at < 500; at++) await stage.commit(entry, at * 30 * CHUNK, at * 30 * CHUNK, { description });
-      const rows = await fill(stage, entry);
+      for (let at = 0; at < 100; at++) await stage.commit(entry, at * 30 * CHUNK, at * 30 * CHUNK, { description });
+      const ranges = Array.from({ length: 4_000 }, (_, at) => ({ start: at * 4 * CHUNK + 7, end: at * 4 * CHUNK + 7 }));
+      await stage.repository.prefetch({ entryId: entry.id, ranges, chunkSize: CHUNK }, stage.now);
+      await fill(stage, entry);
+      const rows = (await stage.repository.state(entry))?.pendingChunks ?? 0;
       ok(rows <= MAX_FILL_ROWS, `${rows} rows`);
       deepStrictEqual(await fill(stage, entry), 0, 'everything is planned');
     },
@@ -295,7 +308,10 @@ export const failures: readonly ContractCheck[] = [
           [first.id, 1, LOW],
         ],
       );
-      deepStrictEqual((await stage.repository.pendingWork(1, stage.now)).length, 1);
+      deepStrictEqual(
+        (await stage.repository.pendingWork(2, stage.now)).map(({ entry }) => entry.id),
+        [second.id, third.id],
+      );
     },
   },
 ];

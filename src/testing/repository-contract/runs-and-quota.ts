@@ -111,4 +111,16 @@ export const quotas: readonly ContractCheck[] = [
       deepStrictEqual((await stage.commit(entry, 5_000, 5_999, { quota: 0 }, stage.other)).kind, 'committed');
     },
   },
+  {
+    name: 'a commit that a lease covers in part needs room for the rest of it',
+    async run(stage) {
+      const entry = await stage.addKnown([[0, 99]]);
+      await stage.claim(entry, 1_000);
+      const quota = 100 + CHUNK + 50;
+      deepStrictEqual(await stage.commit(entry, 950, 1_049, { quota: quota - 1 }), { kind: 'gone' });
+      deepStrictEqual((await stage.commit(entry, 950, 1_049, { quota })).kind, 'committed');
+      deepStrictEqual((await stage.commit(entry, 900, 1_049, { quota: quota + 49 })).kind, 'gone');
+      deepStrictEqual((await stage.commit(entry, 950, 1_099, { quota })).kind, 'committed');
+    },
+  },
 ];

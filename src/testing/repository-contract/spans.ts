@@ -139,6 +139,7 @@ export const cuts: readonly ContractCheck[] = [
       deepStrictEqual(await stage.commit(entry, TOTAL - 1, TOTAL - 1), COMPLETED);
       deepStrictEqual([await stage.state(entry), (await stage.reread(entry)).isComplete], ['Complete', true]);
       deepStrictEqual(await stage.commit(entry, 5, 9), COMPLETED);
+      deepStrictEqual(await stage.commit(await stage.addKnown([[5, 5]]), 1, TOTAL - 1), COMMITTED);
     },
   },
 ];
@@ -196,6 +197,21 @@ export const versions: readonly ContractCheck[] = [
       deepStrictEqual([await stage.state(entry), (await stage.reread(entry)).expectedTotalSize], ['NotStarted', TOTAL]);
       deepStrictEqual(await stage.commit(entry, 0, 9), COMMITTED);
       deepStrictEqual(await stage.repository.headersOf(entry.id), { a: 'b' });
+    },
+  },
+  {
+    name: 'a description without a name takes one from a later answer, until bytes are recorded',
+    async run(stage) {
+      const entry = await stage.add();
+      const describe = (etag: string | null): Promise<unknown> =>
+        stage.repository.describe({ entryId: entry.id, epoch: entry.epoch, description: version(etag), headers: {} });
+      await describe(null);
+      await describe('"v1"');
+      deepStrictEqual((await stage.reread(entry)).etag, '"v1"');
+      const nameless = await stage.add();
+      await stage.commit(nameless, 0, 9, { description: version(null) });
+      await stage.commit(nameless, 10, 19, { description: version('"v1"') });
+      deepStrictEqual([(await stage.reread(nameless)).etag, await stage.spans(nameless)], [null, [[0, 19]]]);
     },
   },
   {
