@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as programs from './programs.mjs';
-import { freePort, newFolder, start } from './started-things.mjs';
+import { answers, freePort, newFolder, start } from './started-things.mjs';
 
 // nginx in its two parts: the origin with real files, and the peer that caches slices.
 
@@ -53,23 +53,9 @@ async function startNginx(folder, workers, http, location) {
       server { listen 127.0.0.1:${port} backlog=1024; location / { ${location} } }
     }`,
   );
-  const { pid, stop, child } = start(programs.require('nginx'), ['-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')]);
-  child.stderr?.pipe(process.stderr);
+  const started = start(programs.require('nginx'), ['-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')]);
+  started.child.stderr?.pipe(process.stderr);
   const url = `http://127.0.0.1:${port}`;
-  await answers(url);
-  return { url, pid, stop };
-}
-
-/** Waits until somebody listens there. @param {string} url */
-async function answers(url) {
-  for (const end = performance.now() + 10_000; performance.now() < end; ) {
-    try {
-      const response = await fetch(url, { method: 'HEAD', headers: { connection: 'close' } });
-      await response.arrayBuffer();
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-  throw new Error(`nginx does not answer on ${url}`);
+  await answers(started, url);
+  return { url, pid: started.pid, stop: started.stop };
 }

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import * as programs from './programs.mjs';
 import { startSliceCache, whyNoNginx } from './nginx.mjs';
-import { newFolder, printed, start } from './started-things.mjs';
+import { answers, freePort, newFolder, printed, start } from './started-things.mjs';
 
 // Seekwell and its peers, each started as its users start it, in front of an origin.
 
@@ -59,10 +59,12 @@ async function startNginxCache(originUrl, { processes = 1, folder }) {
 /** @param {string} originUrl @param {StartOptions} options @returns {Promise<Cache>} */
 async function startRclone(originUrl, { folder = newFolder('rclone') }) {
   const remote = `:http,url="${originUrl}/":`;
-  const args = ['serve', 'http', '--addr', '127.0.0.1:0', '--vfs-cache-mode', 'full', '--cache-dir', folder, '--config', join(folder, 'none.conf')];
+  // It would take a free port by itself, but does not tell which.
+  const address = `127.0.0.1:${await freePort()}`;
+  const args = ['serve', 'http', '--addr', address, '--vfs-cache-mode', 'full', '--cache-dir', folder, '--config', join(folder, 'none.conf')];
   const started = start(programs.require('rclone'), [...args, remote]);
-  const [, url] = await printed(started, /(http:\/\/127\.0\.0\.1:\d+)/);
-  return { name: 'rclone', pid: started.pid, stop: started.stop, folder, urlOf: async (resource) => `${url}/${resource}` };
+  await answers(started, `http://${address}`);
+  return { name: 'rclone', pid: started.pid, stop: started.stop, folder, urlOf: async (resource) => `http://${address}/${resource}` };
 }
 
 /** @param {string} originUrl @param {StartOptions} options @returns {Promise<Cache>} */

@@ -80,6 +80,20 @@ export function printed({ child }, pattern) {
   });
 }
 
+/** Waits until a server answers; rejects when it ends before. @param {Started} started @param {string} url */
+export async function answers({ child }, url) {
+  const end = performance.now() + PATIENCE_MS;
+  while (child.exitCode === null && child.signalCode === null && performance.now() < end) {
+    try {
+      await (await fetch(url, { method: 'HEAD', headers: { connection: 'close' } })).arrayBuffer();
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+  throw new Error(`${child.spawnfile} does not answer on ${url}`);
+}
+
 /** Sends one message to a process of `startModule` and resolves with its answer. @param {Started} started @param {{ do: string }} message @returns {Promise<any>} */
 export function ask({ child }, message) {
   return new Promise((resolve, reject) => {

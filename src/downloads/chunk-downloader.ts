@@ -181,6 +181,12 @@ export class ChunkDownloader {
     return this.#progress.next(signal);
   }
 
+  /** Waits for the origin's headers; null when it ended without, or `signal` fired. */
+  async untilHeard(signal: AbortSignal): Promise<Heard | null> {
+    while (this.#heard === null && this.#end === null && !signal.aborted) await this.changed(signal);
+    return this.#heard;
+  }
+
   /** Somebody waits for it now, or nobody does any more: that decides what slows it. */
   setPriority(priority: Priority): void {
     this.#priority = priority;

@@ -8,6 +8,7 @@ import type { OriginClient } from '../origin/origin-client.ts';
 import type { CacheRepository, EnsureOutcome, EnsureRequest, EntryRow, PendingRow } from '../repository/cache-repository.ts';
 import type { CacheEvents } from './cache-events.ts';
 import { ChunkDownloader, type FetchGuide, type FetchTask } from './chunk-downloader.ts';
+import { DemandTable } from './demand-table.ts';
 import type { DownloadSettings } from './download-settings.ts';
 import type { FetchConsequences } from './fetch-consequences.ts';
 import { FetchTable, originOf } from './fetch-table.ts';
@@ -68,7 +69,7 @@ export class ChunkManager implements FetchGuide {
   readonly #fetches = new FetchTable();
   readonly #leases: LeaseKeeper;
   readonly #running = new Set<Promise<void>>();
-  readonly #demands = new Map<number, Set<ReaderDemand>>();
+  readonly #demands: DemandTable;
   /** Entries and epochs whose fill was planned by this process: a hint that saves a write. */
   readonly #filled = new Set<string>();
   /** When this process last noted that an entry is read, UTC milliseconds: a hint that saves a write. */
@@ -82,6 +83,7 @@ export class ChunkManager implements FetchGuide {
 
   constructor(parts: ManagerParts) {
     this.#parts = parts;
+    this.#demands = new DemandTable(parts.settings.chunkSize);
     this.#leases = new LeaseKeeper(parts.repository, parts.clock, this.#fetches);
     const { limitRate, backgroundLimitRate } = parts.settings;
     this.#limitAll = limitRate === null ? null : new RateLimit(limitRate, parts.clock);
@@ -109,17 +111,14 @@ export class ChunkManager implements FetchGuide {
 
   /** A reader is there: what it wants is fetched ahead of it until `detach`. */
   attach(entryId: number, demand: ReaderDemand): void {
-    const demands = this.#demands.get(entryId) ?? new Set();
-    this.#demands.set(entryId, demands.add(demand));
+    this.#demands.add(entryId, demand);
   }
 
   /** The reader is gone. `finished`: it got all it asked for; else it left, and what only it wanted stops. */
   detach(entryId: number, demand: ReaderDemand, finished: boolean): void {
-    const demands = this.#demands.get(entryId);
-    demands?.delete(demand);
-    if (demands?.size === 0) this.#demands.delete(entryId);
+    this.#demands.delete(entryId, demand);
     for (const fetch of this.#fetches.of(entryId)) {
-      if (fetch.priority >= PRIORITY.MEDIUM || fetch.stopping || this.#isWanted(fetch)) continue;
+      if (fetch.priority >= PRIORITY.MEDIUM || fetch.stopping || this.#demands.want(fetch)) continue;
       const fills = this.#parts.settings.fill && fetch.entry.fillAllowed;
       // The rest would be fetched anyway, at the price of another request.
       if (fetch.purpose !== null) fetch.setPriority(fetch.purpose);
@@ -166,7 +165,7 @@ export class ChunkManager implements FetchGuide {
   /** Fetches the hole at `offset` before its readers get there, unless nobody wants it or somebody fetches it already. */
   async readAhead(entry: EntryRow, offset: number, rows: number): Promise<void> {
     if (this.#closed || this.#fetches.hasWholeBody(entry.id) || this.#fetches.holding(entry.id, entry.epoch, offset) !== null) return;
-    const until = this.#wantedUntil(entry, offset);
+    const until = this.#demands.wantedUntil(entry, offset);
     if (until === null) return;
     const limit = this.#fills(entry) ? null : until;
     const outcome = await this.#claim(entry, offset, { limit, priority: PRIORITY.HIGH, rows });
@@ -177,9 +176,9 @@ export class ChunkManager implements FetchGuide {
   async startPending(row: PendingRow): Promise<boolean> {
     const { entry, start: offset } = row;
     // What lies ahead of a reader is look-ahead whoever planned it: as background work, readers of other processes would take it over.
-    const ahead = this.#wantedUntil(entry, offset) !== null;
+    const ahead = this.#demands.wantedUntil(entry, offset) !== null;
     const priority = ahead ? PRIORITY.HIGH : row.priority;
-    const urgency = ahead && this.#isHungry(entry.id) ? PRIORITY.HIGH : row.priority;
+    const urgency = ahead && this.#demands.areHungry(entry.id) ? PRIORITY.HIGH : row.priority;
     if (this.#closed || this.#isStoreBroken() || !this.#hasRoomFor(entry, urgency)) return false;
     const outcome = await this.#claim(entry, offset, { limit: null, priority, rows: await this.#rowsFor(entry) });
     if (outcome.kind !== 'mine') return false;
@@ -296,25 +295,6 @@ export class ChunkManager implements FetchGuide {
     return this.#parts.settings.fill && entry.fillAllowed;
   }
 
-  /** The last byte that a reader asked for of those readers that want `offset` now; null where none does. */
-  #wantedUntil(entry: EntryRow, offset: number): number | null {
-    let until: number | null = null;
-    for (const demand of this.#demands.get(entry.id) ?? []) {
-      // A paused entry: its readers get their bytes, and only these are fetched, a chunk at a time.
-      const wants = demand.wants(offset) && (entry.fillAllowed || offset - demand.position < this.#parts.settings.chunkSize);
-      if (wants) until = Math.max(until ?? 0, demand.end);
-    }
-    return until;
-  }
-
-  #isWanted(fetch: ChunkDownloader): boolean {
-    for (const demand of this.#demands.get(fetch.entry.id) ?? []) {
-      if (fetch.wholeBody) return true;
-      if (demand.position <= Math.max(fetch.limit, fetch.position) && demand.horizon() >= fetch.position) return true;
-    }
-    return false;
-  }
-
   #join(fetch: ChunkDownloader): Acquired {
     if (fetch.priority !== PRIORITY.CRITICAL && !fetch.stopping) fetch.setPriority(PRIORITY.CRITICAL);
     return { kind: 'fetch', fetch };
@@ -344,23 +324,13 @@ export class ChunkManager implements FetchGuide {
     return Math.max(1, Math.min(BACKGROUND_ROWS, Math.floor(left / (2 * settings.connections * settings.chunkSize))));
   }
 
-  #isHungry(entryId: number): boolean {
-    for (const demand of this.#demands.get(entryId) ?? []) if (demand.isHungry) return true;
-    return false;
-  }
-
-  #hasWaitingReader(): boolean {
-    for (const demands of this.#demands.values()) for (const { waiting } of demands) if (waiting) return true;
-    return false;
-  }
-
   #hasRoomFor(entry: EntryRow, priority: Priority): boolean {
     const { connections, connectionsPerOrigin } = this.#parts.settings;
     const origin = originOf(entry.originalUrl);
     if (this.#fetches.hasWholeBody(entry.id)) return false;
     if (this.#fetches.countOf(entry.id) >= connections || this.#fetches.countAt(origin) >= connectionsPerOrigin) return false;
     // Filling would take rows, and the origin's bandwidth, from readers here and in other processes.
-    return priority !== PRIORITY.LOW || !(this.#fetches.hasReadersAt(origin) || this.#hasWaitingReader());
+    return priority !== PRIORITY.LOW || !(this.#fetches.hasReadersAt(origin) || this.#demands.areWaiting());
   }
 
   #start(entry: EntryRow, spec: RangeSpec, claim: Extract<EnsureOutcome, { kind: 'mine' }> | null, priority: Priority): ChunkDownloader {

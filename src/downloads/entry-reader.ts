@@ -196,15 +196,10 @@ export class EntryReader {
   }
 
   async #heardFrom(fetch: ChunkDownloader): Promise<Heard | null> {
-    while (fetch.heard === null && fetch.end === null) {
-      this.#refuseWhenClosed();
-      await fetch.changed(this.#end.signal);
-    }
-    if (fetch.heard !== null) return fetch.heard;
-    if (fetch.end?.kind === 'unsatisfiable' && fetch.end.total !== null) {
-      return { description: { validator: { etag: null, lastModified: null }, total: fetch.end.total, mimeType: null }, headers: {} };
-    }
-    return null;
+    const heard = await fetch.untilHeard(this.#end.signal);
+    this.#refuseWhenClosed();
+    if (heard !== null || fetch.end?.kind !== 'unsatisfiable' || fetch.end.total === null) return heard;
+    return { description: { validator: { etag: null, lastModified: null }, total: fetch.end.total, mimeType: null }, headers: {} };
   }
 
   /** Waits until the byte at the position can be had, and says from where; null at the end. */

@@ -19,9 +19,10 @@ const ROWS_WITHIN =
   'SEARCH cache_download_queue USING INDEX cache_download_queue_by_range (cache_entry_id=? AND start_byte>? AND start_byte<?)';
 const ROW_BEFORE = 'SEARCH cache_download_queue USING COVERING INDEX cache_download_queue_by_range (cache_entry_id=? AND start_byte<?)';
 
-/** The CASE of the view: first span, last span, sum, any span, any row. */
+/** The CASE of the view: first span, second span, last span, sum, any span, any row. */
 const STATE = [
   'SEARCH c USING PRIMARY KEY (cache_entry_id=? AND start_byte=?)',
+  'SEARCH c USING PRIMARY KEY (cache_entry_id=? AND start_byte>?)',
   'SEARCH c USING PRIMARY KEY (cache_entry_id=?)',
   'SEARCH c USING PRIMARY KEY (cache_entry_id=?)',
   'SEARCH c USING PRIMARY KEY (cache_entry_id=?)',

@@ -124,15 +124,16 @@ CREATE TRIGGER cache_chunks_updated AFTER UPDATE ON cache_chunks BEGIN
   SET recorded_bytes = recorded_bytes + (new.end_byte - new.start_byte) - (old.end_byte - old.start_byte) WHERE id = 1;
 END;
 
--- The one definition of state. The sum is taken only where the first and the last span reach the ends (spans never overlap and lie within
--- the total, so that nothing else can add up to it): a state costs two look-ups for most entries, and one sum for those that have all.
+-- The one definition of state. The sum is taken only where the first span begins at 0 and the next one right after it, and the last one reaches the end
+-- (spans never overlap and lie within the total, so that nothing else can add up to it): a state costs a few look-ups, however many spans there are.
 CREATE VIEW cache_entry_states AS
 SELECT
   e.id AS cache_entry_id, e.source_id, e.media_id, e.quality,
   CASE
     WHEN e.is_complete THEN 'Complete'
     WHEN e.expected_total_size > 0
-      AND EXISTS (SELECT 1 FROM cache_chunks c WHERE c.cache_entry_id = e.id AND c.start_byte = 0)
+      AND (SELECT c.end_byte + 1 FROM cache_chunks c WHERE c.cache_entry_id = e.id AND c.start_byte = 0) = COALESCE(
+        (SELECT c.start_byte FROM cache_chunks c WHERE c.cache_entry_id = e.id AND c.start_byte > 0 ORDER BY c.start_byte LIMIT 1), e.expected_total_size)
       AND (SELECT c.end_byte FROM cache_chunks c WHERE c.cache_entry_id = e.id ORDER BY c.start_byte DESC LIMIT 1) = e.expected_total_size - 1
       AND (SELECT SUM(c.end_byte - c.start_byte + 1) FROM cache_chunks c WHERE c.cache_entry_id = e.id) = e.expected_total_size
       THEN 'Complete'

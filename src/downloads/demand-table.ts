@@ -1,0 +1,65 @@
+import type { EntryRow } from '../repository/cache-repository.ts';
+import type { ChunkDownloader } from './chunk-downloader.ts';
+import type { ReaderDemand } from './reader-demand.ts';
+
+/** What the readers of this process want, by entry. Each demand lives as long as its reader. */
+export class DemandTable {
+  readonly #byEntry = new Map<number, Set<ReaderDemand>>();
+  readonly #chunkSize: number;
+
+  /** @param chunkSize bytes that a reader of a paused entry may be ahead of itself */
+  constructor(chunkSize: number) {
+    this.#chunkSize = chunkSize;
+  }
+
+  add(entryId: number, demand: ReaderDemand): void {
+    const demands = this.#byEntry.get(entryId) ?? new Set();
+    this.#byEntry.set(entryId, demands.add(demand));
+  }
+
+  delete(entryId: number, demand: ReaderDemand): void {
+    const demands = this.#byEntry.get(entryId);
+    demands?.delete(demand);
+    if (demands?.size === 0) this.#byEntry.delete(entryId);
+  }
+
+  has(entryId: number): boolean {
+    return this.#byEntry.has(entryId);
+  }
+
+  /** The last byte that a reader asked for of those readers that want `offset` now; null where none does. */
+  wantedUntil(entry: EntryRow, offset: number): number | null {
+    let until: number | null = null;
+    for (const demand of this.#of(entry.id)) {
+      // A paused entry: its readers get their bytes, and only these are fetched, a chunk at a time.
+      const wants = demand.wants(offset) && (entry.fillAllowed || offset - demand.position < this.#chunkSize);
+      if (wants) until = Math.max(until ?? 0, demand.end);
+    }
+    return until;
+  }
+
+  /** Whether a reader wants what `fetch` brings. */
+  want(fetch: ChunkDownloader): boolean {
+    for (const demand of this.#of(fetch.entry.id)) {
+      if (fetch.wholeBody) return true;
+      if (demand.position <= Math.max(fetch.limit, fetch.position) && demand.horizon() >= fetch.position) return true;
+    }
+    return false;
+  }
+
+  /** Whether a reader of the entry takes bytes as fast as they come. */
+  areHungry(entryId: number): boolean {
+    for (const demand of this.#of(entryId)) if (demand.isHungry) return true;
+    return false;
+  }
+
+  /** Whether any reader stands still until another process has brought its bytes. */
+  areWaiting(): boolean {
+    for (const demands of this.#byEntry.values()) for (const { waiting } of demands) if (waiting) return true;
+    return false;
+  }
+
+  #of(entryId: number): Iterable<ReaderDemand> {
+    return this.#byEntry.get(entryId) ?? [];
+  }
+}
