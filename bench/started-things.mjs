@@ -97,8 +97,12 @@ export async function answers({ child }, url) {
 /** Sends one message to a process of `startModule` and resolves with its answer. @param {Started} started @param {{ do: string }} message @returns {Promise<any>} */
 export function ask({ child }, message) {
   return new Promise((resolve, reject) => {
-    child.once('message', resolve);
-    child.once('exit', () => reject(new Error(`a server of the benchmark ended before it answered ${message.do}`)));
+    const fail = () => reject(new Error(`${child.spawnargs[1]} ended before it answered ${message.do}`));
+    child.once('exit', fail);
+    child.once('message', (answer) => {
+      child.off('exit', fail);
+      resolve(answer);
+    });
     child.send(message);
   });
 }

@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest';
+import { CacheServer } from '../support/cache-server.ts';
+import { eventually } from '../support/eventually.ts';
+import { ScriptedOrigin } from '../support/scripted-origin.ts';
+import { temporaryFolder } from '../support/temp-folder.ts';
+
+const MIB = 1024 * 1024;
+
+async function read(url: string, range: string): Promise<Buffer> {
+  return Buffer.from(await (await fetch(url, { headers: { range } })).arrayBuffer());
+}
+
+test('a prefetch uses the connections it may use, to the end, and asks for each byte once', async () => {
+  const origin = await ScriptedOrigin.start();
+  const film = origin.add('/film.mkv', { size: 20 * MIB, rate: 4 * MIB });
+  const server = await CacheServer.start({ cacheDir: await temporaryFolder() });
+  const entry = await server.cache.add({ url: film.url });
+  await entry.prefetch();
+  expect(origin.mostAtOnce).toBe(4);
+  expect(film.distinctBytes()).toBe(film.size);
+  // What a connection had on its way when another took half of its rest.
+  expect(film.bytesSent / film.size).toBeLessThan(1.1);
+});
+
+test('--connections bounds them', async () => {
+  const origin = await ScriptedOrigin.start();
+  const film = origin.add('/film.mkv', { size: 20 * MIB, rate: 20 * MIB });
+  const server = await CacheServer.start({ cacheDir: await temporaryFolder(), connections: 2 });
+  await (await server.cache.add({ url: film.url })).prefetch();
+  expect(origin.mostAtOnce).toBe(2);
+});
+
+test('a reader that takes bytes as they come gets several connections', async () => {
+  const origin = await ScriptedOrigin.start();
+  const film = origin.add('/film.mkv', { size: 24 * MIB, rate: 8 * MIB });
+  const server = await CacheServer.start({ cacheDir: await temporaryFolder() });
+  const url = await server.streamOf(film.url);
+  expect((await read(url, 'bytes=0-')).equals(film.bytes())).toBe(true);
+  expect(origin.mostAtOnce).toBeGreaterThan(2);
+  expect(film.bytesSent).toBe(film.size);
+});
+
+test('without look-ahead a reader still gets its bytes', async () => {
+  const origin = await ScriptedOrigin.start();
+  const film = origin.add('/film.mkv', { size: 9 * MIB });
+  const server = await CacheServer.start({ cacheDir: await temporaryFolder(), lookahead: 0, fill: 'never' });
+  const url = await server.streamOf(film.url);
+  expect((await read(url, 'bytes=0-')).equals(film.bytes())).toBe(true);
+  await (await server.cache.get(1))?.prefetch();
+  await eventually('all is recorded', async () => (await server.cache.infoOf(1)).state === 'Complete');
+});
+
+test('a waiting reader takes over from background work at the exact byte', async () => {
+  const origin = await ScriptedOrigin.start();
+  const film = origin.add('/film.mkv', { size: 32 * MIB });
+  const server = await CacheServer.start({ cacheDir: await temporaryFolder(), connections: 1 });
+  const entry = await server.cache.add({ url: film.url });
+  film.behave({ fault: { kind: 'stall', after: MIB } });
+  await entry.requestPrefetch(null);
+  await film.waitForBytes(MIB);
+  film.behave({ fault: null });
+  const bytes = await read(await server.streamOf(film.url), `bytes=${3 * MIB}-${3 * MIB + 99}`);
+  expect(bytes.equals(film.bytes(3 * MIB, 3 * MIB + 99))).toBe(true);
+  expect(film.requests.some(({ range }) => range?.start === 3 * MIB)).toBe(true);
+  film.release();
+});
