@@ -1,4 +1,4 @@
-import { columnsOf, GIB, inTurn, megabytes, MIB, Samples, times } from './figures.mjs';
+import { columnsOf, GIB, inTurn, MIB, megabytes, Samples, times } from './figures.mjs';
 import { names, startFastOrigin } from './origins.mjs';
 import { startPeers } from './peers.mjs';
 import { curl, finished } from './readers.mjs';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { columnsOf, megabytes, MIB, over, times } from './figures.mjs';
+import { columnsOf, MIB, megabytes, over, times } from './figures.mjs';
 import { names, startSlowOrigin } from './origins.mjs';
 import { plainEnvironment, SEEKWELL, startPeer, startPeers } from './peers.mjs';
 import { finished, readComputed } from './readers.mjs';

@@ -1,4 +1,5 @@
-import { MIB } from './figures.mjs';
+import { setMaxListeners } from 'node:events';
+import { MIB, times } from './figures.mjs';
 import { names, startSlowOrigin } from './origins.mjs';
 import { startPeer } from './peers.mjs';
 import { residentBytes } from './process-numbers.mjs';
@@ -27,6 +28,7 @@ export async function run({ quick }) {
   const idle = residentBytes(cache.pid);
 
   const end = new AbortController();
+  setMaxListeners(0, end.signal);
   const readers = Array.from({ length: READERS }, (_, reader) => {
     const offset = Math.floor((reader / READERS) * SIZE);
     return readSlowly(url, { offset, rate: RATE, signal: end.signal });

@@ -48,7 +48,7 @@ async function startNginx(folder, workers, http, location) {
     `${user} worker_processes ${workers}; daemon off; pid ${folder}/nginx.pid; error_log ${folder}/error.log warn;
     events { worker_connections 4096; }
     http {
-      access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; default_type application/octet-stream; ${temporary}
+      access_log off; sendfile on; keepalive_requests 1000000; default_type application/octet-stream; ${temporary}
       ${http}
       server { listen 127.0.0.1:${port} backlog=1024; location / { ${location} } }
     }`,

@@ -74,7 +74,10 @@ function pour(sending) {
 }
 
 function rateOfOne() {
-  return Math.min(connectionRate ?? Number.POSITIVE_INFINITY, totalRate === null ? Number.POSITIVE_INFINITY : totalRate / Math.max(1, sendings.size));
+  return Math.min(
+    connectionRate ?? Number.POSITIVE_INFINITY,
+    totalRate === null ? Number.POSITIVE_INFINITY : totalRate / Math.max(1, sendings.size),
+  );
 }
 
 /** @param {Sending} sending @param {number} bytes may be a fraction: the rest of it is owed */

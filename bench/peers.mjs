@@ -1,7 +1,7 @@
-import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
-import * as programs from './programs.mjs';
+import { fileURLToPath } from 'node:url';
 import { startSliceCache, whyNoNginx } from './nginx.mjs';
+import * as programs from './programs.mjs';
 import { answers, freePort, newFolder, printed, start } from './started-things.mjs';
 
 // Seekwell and its peers, each started as its users start it, in front of an origin.
@@ -28,7 +28,10 @@ const left = new Map();
 
 /** Those that are installed. Of the others says once how to install them. @returns {PeerName[]} */
 export function installedPeers() {
-  for (const [name, why] of /** @type {const} */ ([['nginx', whyNoNginx()], ['rclone', programs.find('rclone') === null ? programs.missing('rclone') : null]])) {
+  for (const [name, why] of /** @type {const} */ ([
+    ['nginx', whyNoNginx()],
+    ['rclone', programs.find('rclone') === null ? programs.missing('rclone') : null],
+  ])) {
     if (why === null || left.has(name)) continue;
     left.set(name, why);
     console.log(`${why}. Its column stays empty.`);
@@ -61,7 +64,18 @@ async function startRclone(originUrl, { folder = newFolder('rclone') }) {
   const remote = `:http,url="${originUrl}/":`;
   // It would take a free port by itself, but does not tell which.
   const address = `127.0.0.1:${await freePort()}`;
-  const args = ['serve', 'http', '--addr', address, '--vfs-cache-mode', 'full', '--cache-dir', folder, '--config', join(folder, 'none.conf')];
+  const args = [
+    'serve',
+    'http',
+    '--addr',
+    address,
+    '--vfs-cache-mode',
+    'full',
+    '--cache-dir',
+    folder,
+    '--config',
+    join(folder, 'none.conf'),
+  ];
   const started = start(programs.require('rclone'), [...args, remote]);
   await answers(started, `http://${address}`);
   return { name: 'rclone', pid: started.pid, stop: started.stop, folder, urlOf: async (resource) => `http://${address}/${resource}` };
@@ -69,7 +83,19 @@ async function startRclone(originUrl, { folder = newFolder('rclone') }) {
 
 /** @param {string} originUrl @param {StartOptions} options @returns {Promise<Cache>} */
 async function startSeekwell(originUrl, { folder = newFolder('seekwell'), processes = 1, args = [] }) {
-  const serve = ['serve', '--port', '0', '--cache-dir', join(folder, 'cache'), '--max-size', 'unlimited', '--drain-timeout', '1s', '--log-level', 'warn'];
+  const serve = [
+    'serve',
+    '--port',
+    '0',
+    '--cache-dir',
+    join(folder, 'cache'),
+    '--max-size',
+    'unlimited',
+    '--drain-timeout',
+    '1s',
+    '--log-level',
+    'error',
+  ];
   const workers = processes === 1 ? [] : ['--workers', String(processes)];
   const started = start(process.execPath, [SEEKWELL, ...serve, ...workers, ...args], { env: plainEnvironment(folder) });
   started.child.stderr?.pipe(process.stderr);

@@ -24,7 +24,9 @@ export function residentBytes(pid) {
 
 /** @param {number} pid */
 function family(pid) {
-  const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap(statOf);
+  const all = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap(statOf);
   const wanted = new Set([pid]);
   // Children are started after their parents, but numbers may wrap around: look until nobody new is found.
   for (let size = 0; size < wanted.size; ) {

@@ -1,6 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { spawnSync } from 'node:child_process';
 
 // The programs that the benchmarks drive beside Seekwell, and the command that installs each.
 

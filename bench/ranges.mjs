@@ -1,13 +1,13 @@
 import { columnsOf, inTurn, MIB, over, perSecond, Samples, times } from './figures.mjs';
 import { names, startFastOrigin } from './origins.mjs';
-import { startPeers } from './peers.mjs';
+import { startPeer, startPeers } from './peers.mjs';
 import { curl } from './readers.mjs';
 import { readRanges } from './wrk.mjs';
 
 // Ranges at random places of a cached file, 16 clients with kept-alive connections.
 
 /** @typedef {import('./figures.mjs').Figure} Figure */
-/** @typedef {{ length: number, processes: number, seconds: number, rounds: number }} Work */
+/** @typedef {{ length: number, threads: number, seconds: number, rounds: number }} Work */
 
 export const title = 'ranges, warm, 16 clients';
 
@@ -21,30 +21,38 @@ export async function run({ quick }) {
   const seconds = quick ? 2 : 4;
   const [resource = ''] = names('film', 1);
   const origin = await startFastOrigin({ size: SIZE, names: [resource] });
-  const figures = [];
-  for (const processes of [1, 2]) {
-    const caches = await startPeers(origin.url, { processes });
-    /** @type {Target[]} */
-    const targets = [];
-    for (const { name, pid, urlOf } of caches) targets.push({ name, pid, url: await urlOf(resource) });
-    for (const { url } of targets) await curl(url, SIZE);
-    const large = await measure(targets, { length: 4 * MIB, processes, seconds, rounds });
-    figures.push(...largeFigures(processes, large));
-    if (processes === 1) figures.push(...smallFigures((await measure(targets, { length: 64 * KIB, processes, seconds, rounds })).rates));
-    for (const cache of caches) await cache.stop();
+  const caches = await startPeers(origin.url);
+  const targets = await filled(caches, resource);
+  const small = await measure(targets, { length: 64 * KIB, threads: 1, seconds, rounds });
+  const large = await measure(targets, { length: 4 * MIB, threads: 1, seconds, rounds });
+  const figures = [...smallFigures(small.rates), ...largeFigures('one process each', large)];
+
+  const wide = caches.some(({ name }) => name === 'nginx') ? await startPeer('nginx', origin.url, { processes: 2 }) : null;
+  if (wide !== null) {
+    const others = targets.filter(({ name }) => name === 'seekwell');
+    const both = [...others, ...(await filled([wide], resource))];
+    figures.push(...largeFigures('nginx with 2 workers', await measure(both, { length: 4 * MIB, threads: 2, seconds, rounds })));
   }
+  for (const cache of [...caches, wide]) await cache?.stop();
   await origin.stop();
   return figures;
+}
+
+/** Whom to ask, after everything is cached. @param {import('./peers.mjs').Cache[]} caches @param {string} resource @returns {Promise<Target[]>} */
+async function filled(caches, resource) {
+  const targets = await Promise.all(caches.map(async ({ name, pid, urlOf }) => ({ name, pid, url: await urlOf(resource) })));
+  for (const { url } of targets) await curl(url, SIZE);
+  return targets;
 }
 
 /** @typedef {{ name: import('./peers.mjs').PeerName, pid: number, url: string }} Target */
 
 /** @param {Target[]} targets @param {Work} work */
-async function measure(targets, { length, processes, seconds, rounds }) {
+async function measure(targets, { length, threads, seconds, rounds }) {
   const [rates, cpu] = [new Samples(), new Samples()];
   for (let round = 0; round < rounds; round++) {
     for (const { name, url, pid } of inTurn(targets, round)) {
-      const load = await readRanges(url, { size: SIZE, length, clients: CLIENTS, threads: processes, seconds, serverPid: pid });
+      const load = await readRanges(url, { size: SIZE, length, clients: CLIENTS, threads, seconds, serverPid: pid });
       rates.add(name, load.requestsPerSecond);
       cpu.add(name, load.cpuSecondsPerGigabyte);
     }
@@ -52,13 +60,20 @@ async function measure(targets, { length, processes, seconds, rounds }) {
   return { rates: rates.medians(), cpu: cpu.medians() };
 }
 
-/** @param {number} processes @param {{ rates: import('./figures.mjs').Values, cpu: import('./figures.mjs').Values }} measured @returns {Figure[]} */
+/** @param {string} processes @param {{ rates: import('./figures.mjs').Values, cpu: import('./figures.mjs').Values }} measured @returns {Figure[]} */
 function largeFigures(processes, { rates, cpu }) {
-  const what = `4 MiB ranges, warm, 16 clients, ${processes === 1 ? 'one process' : `${processes} processes`} each`;
+  const what = `4 MiB ranges, warm, 16 clients, ${processes}`;
   const [rate, cost] = [over(rates, 'nginx'), over(cpu, 'nginx')];
   const bars = { label: '4 MiB ranges, warm, 16 clients', better: /** @type {const} */ ('higher'), values: rates };
   return [
-    { what, reach: '1x nginx', columns: columnsOf(rates, perSecond), ratio: times(rate, 'nginx'), ok: rate === null ? null : rate >= 1, bars: processes === 1 ? bars : null },
+    {
+      what,
+      reach: '1x nginx',
+      columns: columnsOf(rates, perSecond),
+      ratio: times(rate, 'nginx'),
+      ok: rate === null ? null : rate >= 1,
+      bars: rates.rclone === undefined ? null : bars,
+    },
     {
       what: `${what}: CPU seconds per GB`,
       reach: 'at most 1.5x nginx',

@@ -14,7 +14,13 @@ const HEAD = ['what', 'to reach', 'Seekwell', 'nginx', 'rclone', 'origin', 'rati
 export function printTable(figures) {
   const rows = [HEAD, ...figures.map(cells)];
   const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => String(row[column]).length)));
-  for (const row of rows) console.log(row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd());
+  for (const row of rows)
+    console.log(
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    );
 }
 
 /** Writes RESULTS.md and results.svg beside this file. @param {Figure[]} figures @param {string} command what was run */
@@ -42,7 +48,9 @@ ${table}
 
 | | |
 | --- | --- |
-${machine().map(([name, value]) => `| ${name} | ${value} |`).join('\n')}
+${machine()
+  .map(([name, value]) => `| ${name} | ${value} |`)
+  .join('\n')}
 
 ## Method
 

@@ -33,24 +33,42 @@ async function idle(roundTripMs, rounds) {
   const caches = await startPeers(origin.url);
   /** @type {Target[]} */
   const targets = [{ name: 'origin', url: `${origin.url}/${resources[0]}`, agent: keptAlive() }];
-  for (const cache of caches) targets.push({ name: cache.name, url: await cache.urlOf(String(resources[0]), { fill: false }), agent: keptAlive() });
+  for (const cache of caches)
+    targets.push({ name: cache.name, url: await cache.urlOf(String(resources[0]), { fill: false }), agent: keptAlive() });
   const fresh = await measure(targets, rounds, 0, () => origin.dropIdle());
   const kept = await measure(targets, rounds, SIZE / 2, null);
   for (const { agent } of targets) agent.destroy();
   for (const cache of caches) await cache.stop();
   await origin.stop();
-  return [figure(`${roundTripMs} ms RTT, new connections`, roundTripMs, fresh), figure(`${roundTripMs} ms RTT, kept-alive connections`, roundTripMs, kept)];
+  return [
+    figure(`${roundTripMs} ms RTT, new connections`, roundTripMs, fresh),
+    figure(`${roundTripMs} ms RTT, kept-alive connections`, roundTripMs, kept),
+  ];
 }
 
 /** The background fill takes all that the origin gives. @param {number} roundTripMs @param {number} rounds */
 async function whileFilling(roundTripMs, rounds) {
   const resources = names('film', 1);
-  const origin = await startSlowOrigin({ size: SIZE, names: resources, connectionRate: CONNECTION_RATE, totalRate: 4 * CONNECTION_RATE, roundTripMs });
+  const origin = await startSlowOrigin({
+    size: SIZE,
+    names: resources,
+    connectionRate: CONNECTION_RATE,
+    totalRate: 4 * CONNECTION_RATE,
+    roundTripMs,
+  });
   const cache = await startPeer('seekwell', origin.url);
   const url = await cache.urlOf(String(resources[0]), { prefetch: true });
   while ((await origin.stats()).active < 4) await sleep(20);
-  const targets = [{ name: /** @type {const} */ ('origin'), url: `${origin.url}/${resources[0]}` }, { name: cache.name, url }];
-  const values = await measure(targets.map((target) => ({ ...target, agent: keptAlive() })), rounds, SIZE / 2, () => origin.dropIdle());
+  const targets = [
+    { name: /** @type {const} */ ('origin'), url: `${origin.url}/${resources[0]}` },
+    { name: cache.name, url },
+  ];
+  const values = await measure(
+    targets.map((target) => ({ ...target, agent: keptAlive() })),
+    rounds,
+    SIZE / 2,
+    () => origin.dropIdle(),
+  );
   await cache.stop();
   await origin.stop();
   return figure(`${roundTripMs} ms RTT, while the background fill saturates the origin`, roundTripMs, values);
@@ -78,7 +96,8 @@ async function measure(targets, rounds, from, reconnect) {
 /** @param {string} how @param {number} roundTripMs @param {import('./figures.mjs').Values} values @returns {Figure} */
 function figure(how, roundTripMs, values) {
   const what = `seek to bytes not cached: time to first byte, ${how}`;
-  const bars = roundTripMs > 0 && values.nginx !== undefined ? { label: `seek, ${how}`, better: /** @type {const} */ ('lower'), values } : null;
+  const bars =
+    roundTripMs > 0 && values.nginx !== undefined ? { label: `seek, ${how}`, better: /** @type {const} */ ('lower'), values } : null;
   const columns = columnsOf(values, milliseconds);
   if (roundTripMs === 0) {
     const more = (values.seekwell ?? Number.NaN) - (values.origin ?? Number.NaN);

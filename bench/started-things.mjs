@@ -76,7 +76,9 @@ export function printed({ child }, pattern) {
     child.stdout?.on('data', look);
     child.stderr?.on('data', look);
     child.once('error', reject);
-    child.once('exit', (code, signal) => reject(new Error(`${child.spawnargs.slice(0, 3).join(' ')} ended (${code ?? signal}): ${text.trim()}`)));
+    child.once('exit', (code, signal) =>
+      reject(new Error(`${child.spawnargs.slice(0, 3).join(' ')} ended (${code ?? signal}): ${text.trim()}`)),
+    );
   });
 }
 

@@ -1,44 +1,56 @@
-// Why syncs have a thread of their own: how long a claim takes while another fetch writes and syncs as fast as it can, with both on one thread and apart.
-import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMainThread, parentPort, receiveMessageOnPort, Worker, workerData } from 'node:worker_threads';
+import { median, milliseconds, times } from './figures.mjs';
+import { newFolder, removeFolder } from './started-things.mjs';
+
+// Why syncs have a thread of their own: how long a claim takes while another fetch writes and syncs as fast as it can, with both on one thread and apart.
+
+/** @typedef {{ id: number, fd?: number, call?: { id: number, name: 'ensure', args: any } }} Message a file to sync, or a change to the database */
+
+export const title = 'claims while another fetch syncs';
 
 const CLAIMS = 300;
 const WRITE_BYTES = 8 * 1024 * 1024;
 
-if (!isMainThread) {
-  const { SqliteWriter } = await import('../dist/repository/sqlite/sqlite-writer.js');
-  const { loadDriver } = await import('../dist/repository/sqlite/load-driver.js');
-  const writer = workerData.path === null ? null : new SqliteWriter(await loadDriver(null), workerData.path, 'bench');
-  parentPort.on('message', (first) => {
+if (!isMainThread && parentPort !== null) await serve(parentPort, workerData.path);
+
+/** What a commit thread does: takes all that is queued, syncs, then writes. @param {import('node:worker_threads').MessagePort} port @param {string | null} path */
+async function serve(port, path) {
+  const { SqliteWriter } = await import('#seekwell/repository/sqlite/sqlite-writer');
+  const { loadDriver } = await import('#seekwell/repository/sqlite/load-driver');
+  const writer = path === null ? null : new SqliteWriter(await loadDriver(null), path, 'bench');
+  port.on('message', (/** @type {Message} */ first) => {
+    /** @type {Message[]} */
     const messages = [];
-    for (let message = first; message !== undefined; message = receiveMessageOnPort(parentPort)?.message) messages.push(message);
-    for (const fd of new Set(messages.filter((message) => message.fd !== undefined).map((message) => message.fd))) fdatasyncSync(fd);
-    const calls = messages.filter((message) => message.call !== undefined).map((message) => message.call);
-    if (calls.length > 0) writer.run(calls);
-    parentPort.postMessage(messages.map((message) => message.id));
+    for (let message = first; message !== undefined; message = receiveMessageOnPort(port)?.message) messages.push(message);
+    for (const fd of new Set(messages.flatMap((message) => message.fd ?? []))) fdatasyncSync(fd);
+    const calls = messages.flatMap((message) => message.call ?? []);
+    if (calls.length > 0) writer?.run(calls);
+    port.postMessage(messages.map(({ id }) => id));
   });
 }
 
-/** A worker as a function from a message to its completion. */
+/** A worker as a function from a message to its completion. @param {string | null} path of its database; null: it only syncs */
 function remote(path) {
   const worker = new Worker(new URL(import.meta.url), { workerData: { path } });
+  /** @type {Map<number, () => void>} */
   const waiting = new Map();
   let last = 0;
-  worker.on('message', (ids) => {
-    for (const id of ids) waiting.get(id)();
+  worker.on('message', (/** @type {number[]} */ ids) => {
+    for (const id of ids) waiting.get(id)?.();
   });
-  return {
-    send: (message) => new Promise((resolve) => {
+  /** @param {Omit<Message, 'id'>} message @returns {Promise<void>} */
+  const send = (message) =>
+    new Promise((resolve) => {
       waiting.set(++last, resolve);
       worker.postMessage({ ...message, id: last });
-    }),
-    end: () => worker.terminate(),
-  };
+    });
+  return { send, end: () => worker.terminate() };
 }
 
-async function measure(folder, apart) {
+/** How long each claim takes, in milliseconds. @param {string} folder @param {boolean} apart */
+async function claimTimes(folder, apart) {
   const database = remote(join(folder, 'seekwell.db'));
   const disk = apart ? remote(null) : database;
   const fd = openSync(join(folder, 'file'), 'w');
@@ -50,34 +62,61 @@ async function measure(folder, apart) {
       await disk.send({ fd });
     }
   })();
-  const times = [];
+  const taken = [];
   for (let index = 0; index < CLAIMS; index++) {
-    const request = { entryId: 1, epoch: 0, offset: index * 1024, limit: index * 1024 + 1023, priority: 0, chunkSize: 1024, rows: 1, quota: null };
-    const start = performance.now();
+    const request = {
+      entryId: 1,
+      epoch: 0,
+      offset: index * 1024,
+      limit: index * 1024 + 1023,
+      priority: 0,
+      chunkSize: 1024,
+      rows: 1,
+      quota: null,
+    };
+    const begin = performance.now();
     await database.send({ call: { id: index, name: 'ensure', args: [request, Date.now()] } });
-    times.push(performance.now() - start);
+    taken.push(performance.now() - begin);
   }
   going = false;
   await background;
   await database.end();
   if (apart) await disk.end();
   closeSync(fd);
-  times.sort((a, b) => a - b);
-  return { median: times[Math.floor(CLAIMS * 0.5)], p99: times[Math.floor(CLAIMS * 0.99)] };
+  return taken;
 }
 
-export async function run() {
-  const { SqliteRepository } = await import('../dist/repository/sqlite/sqlite-repository.js');
-  for (const apart of [false, true, false, true]) {
-    const folder = mkdtempSync(join(tmpdir(), 'seekwell-bench-'));
-    const repository = await SqliteRepository.open({ path: join(folder, 'seekwell.db'), owner: 'bench' });
-    const entry = { sourceId: 's', mediaId: 'm', quality: 'q', originalUrl: 'http://x/', requestHeaders: {}, filename: null, filePath: 'f', fillAllowed: true, pinned: false };
-    await repository.addEntry(entry, Date.now());
-    await repository.close();
-    const { median, p99 } = await measure(folder, apart);
-    console.log(`${apart ? 'syncs on their own thread' : 'syncs and claims on one thread'}: a claim takes ${median.toFixed(2)} ms (median), ${p99.toFixed(2)} ms (99th percentile)`);
-    rmSync(folder, { recursive: true });
+/** On a new cache with one entry. @param {boolean} apart */
+async function measure(apart) {
+  const { SqliteRepository } = await import('#seekwell/repository/sqlite/sqlite-repository');
+  const folder = newFolder('threads');
+  const repository = await SqliteRepository.open({ path: join(folder, 'seekwell.db'), owner: 'bench' });
+  const key = { sourceId: 's', mediaId: 'm', quality: 'q' };
+  const origin = { originalUrl: 'http://127.0.0.1:9/', requestHeaders: {}, filename: null, filePath: 'f' };
+  await repository.addEntry({ ...key, ...origin, fillAllowed: true, pinned: false }, Date.now());
+  await repository.close();
+  const taken = await claimTimes(folder, apart);
+  removeFolder(folder);
+  return taken;
+}
+
+/** @param {import('./figures.mjs').BenchOptions} options @returns {Promise<import('./figures.mjs').Figure[]>} */
+export async function run({ quick }) {
+  /** @type {{ together: number[], apart: number[] }} */
+  const samples = { together: [], apart: [] };
+  for (let round = 0; round < (quick ? 1 : 3); round++) {
+    samples.together.push(...(await measure(false)));
+    samples.apart.push(...(await measure(true)));
   }
+  const [together, apart] = [median(samples.together), median(samples.apart)];
+  return [
+    {
+      what: `a claim while another fetch syncs, syncs on a thread of their own (on one thread: ${milliseconds(together)})`,
+      reach: 'less than on one thread',
+      columns: { seekwell: milliseconds(apart) },
+      ratio: times(apart / together, 'one thread'),
+      ok: apart < together,
+      bars: null,
+    },
+  ];
 }
-
-if (isMainThread && process.argv[1] === new URL(import.meta.url).pathname) await run();

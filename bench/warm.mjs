@@ -1,4 +1,4 @@
-import { columnsOf, GIB, inTurn, megabytes, MIB, over, Samples, times } from './figures.mjs';
+import { columnsOf, GIB, inTurn, MIB, megabytes, over, Samples, times } from './figures.mjs';
 import { names, startFastOrigin } from './origins.mjs';
 import { installedPeers, startPeer } from './peers.mjs';
 import { curl } from './readers.mjs';

@@ -25,7 +25,7 @@ import type { OriginClient } from './origin/origin-client.ts';
 import { UndiciOriginClient } from './origin/undici-origin-client.ts';
 import { mayRun, processName } from './process-name.ts';
 import { systemRandomness } from './randomness.ts';
-import type { CacheRepository, CacheStatistics, EntryKey, EntryQuery, EntryRow } from './repository/cache-repository.ts';
+import type { CacheRepository, CacheStatistics, EntryKey, EntryQuery, EntryRow, ReadView } from './repository/cache-repository.ts';
 import { SqliteRepository } from './repository/sqlite/sqlite-repository.ts';
 import { type DownloadStateInfo, StateComputer } from './state-computer.ts';
 import { streamUrl } from './stream-url.ts';
@@ -99,7 +99,7 @@ export class FileCache implements AsyncDisposable, EntryHost {
       events,
       logger,
       chunkSize: settings.chunkSize,
-      openReader: (entry, open) => EntryReader.open(entry, open, this.#readerParts()),
+      openReader: (view, open) => EntryReader.open(view, open, this.#readerParts()),
       wake: () => this.#background?.wake(),
     });
   }
@@ -214,9 +214,14 @@ export class FileCache implements AsyncDisposable, EntryHost {
     this.emitter.emit('entryRemoved', { entryId: entry.id });
   }
 
+  /** The entry of `key` and what is cached around one byte, in one query; null where there is no entry. */
+  viewOf(key: EntryKey, offset: number): Promise<ReadView | null> {
+    return this.#parts.repository.readViewByKey(key, offset);
+  }
+
   /** Opens one reader; close it. @throws SeekwellError what keeps the resource from being read */
-  openReader(entry: EntryRow, options: OpenOptions): Promise<EntryReader> {
-    return EntryReader.open(entry, options, this.#readerParts());
+  openReader(view: ReadView, options: OpenOptions): Promise<EntryReader> {
+    return EntryReader.open(view, options, this.#readerParts());
   }
 
   /**
@@ -263,7 +268,7 @@ export class FileCache implements AsyncDisposable, EntryHost {
     if (asked === null) return;
     const end = length === undefined ? null : asked.end;
     const spec: RangeSpec = { kind: 'from', start: offset, end };
-    const reader = await this.openReader(await this.#entry(id), {
+    const reader = await this.openReader(await this.#viewOf(id, offset), {
       spec,
       mayFetch: !cachedOnly,
       ...(signal === undefined ? {} : { signal }),
@@ -370,6 +375,12 @@ export class FileCache implements AsyncDisposable, EntryHost {
       this.#background?.wake();
     }
     if (options.pinned !== undefined && options.pinned !== entry.pinned) await repository.setPinned(entry.id, options.pinned);
+  }
+
+  async #viewOf(id: number, offset: number): Promise<ReadView> {
+    const view = await this.#parts.repository.readView(id, offset);
+    if (view === null) throw notFound();
+    return view;
   }
 
   async #entry(id: number): Promise<EntryRow> {

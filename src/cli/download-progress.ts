@@ -65,7 +65,7 @@ export class DownloadProgress {
   /** ` 43%  1.20 GiB of 2.81 GiB  23.4 MiB/s  ETA 1:12  4 connections`. @param now UTC milliseconds */
   line(at: number, now: number, width: number): string {
     const sample = this.#sample;
-    if (sample === null) return clipped('Asking the origin …', width);
+    if (sample === null || isUnheard(sample)) return clipped('Asking the origin …', width);
     const { downloadedBytes, totalBytes, progress } = sample;
     const rate = this.rate(at);
     const parts = [
@@ -86,6 +86,11 @@ export class DownloadProgress {
     if (fetched <= 0 || seconds <= 0) return 'nothing was left to fetch';
     return `${formatSize(fetched)} in ${formatDuration(seconds)}, ${formatSize(Math.round(fetched / seconds))}/s`;
   }
+}
+
+/** Nothing is known yet, and nothing went wrong either. */
+function isUnheard({ downloadedBytes, totalBytes, trouble }: ProgressSample): boolean {
+  return downloadedBytes === 0 && totalBytes === null && trouble === null;
 }
 
 /** Who works on it, or why nobody does. */

@@ -6,6 +6,12 @@ export function usageError(message: string, hint: string): SeekwellError {
   return new SeekwellError('BAD_OPTION', message, { hint });
 }
 
+/** `error` for a command that asks the origin itself: nobody asks it again once the command has ended. */
+export function asAskedOnce(error: unknown): unknown {
+  if (!isSeekwellError(error, 'ORIGIN_UNREACHABLE', 'ORIGIN_TIMEOUT')) return error;
+  return new SeekwellError(error.code, error.message, { hint: 'Check the network and the origin, then run it again.', cause: error });
+}
+
 /** What a failure of the system says in one line; null for what is not one. */
 function systemFailure(error: unknown): string | null {
   if (!(error instanceof Error) || !('syscall' in error)) return null;

@@ -70,4 +70,7 @@ async function run(args: readonly string[]): Promise<number> {
 }
 
 outliveClosedOutputs();
+// The engine's timers keep no process alive; a command lives until it is done.
+const alive = setInterval(() => {}, 2 ** 30);
 process.exitCode = await run(process.argv.slice(2));
+clearInterval(alive);

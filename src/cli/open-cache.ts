@@ -14,9 +14,6 @@ export interface CacheFlags {
   readonly config?: string | undefined;
 }
 
-/** How one command opens the cache. */
-export type Opening = Pick<CacheOptions, 'background' | 'fill' | 'logger'>;
-
 // Every command on a cache takes these two.
 export const cacheDirOption = () => new Option('--cache-dir <folder>', "cache folder (default: the platform's)");
 export const configOption = () => new Option('--config <file>', "configuration file (default: config.yaml in the platform's folder)");

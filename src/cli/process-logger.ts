@@ -16,6 +16,7 @@ async function prettyStream(): Promise<pino.DestinationStream> {
     destination: STDERR,
     sync: true,
     colorize: process.stderr.isTTY,
+    singleLine: true,
     ignore: 'pid,hostname',
     translateTime: 'SYS:HH:MM:ss.l',
   });

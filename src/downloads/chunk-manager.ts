@@ -117,15 +117,17 @@ export class ChunkManager implements FetchGuide {
   /** The reader is gone. `finished`: it got all it asked for; else it left, and what only it wanted stops. */
   detach(entryId: number, demand: ReaderDemand, finished: boolean): void {
     this.#demands.delete(entryId, demand);
+    let changed = demand.waiting;
     for (const fetch of this.#fetches.of(entryId)) {
       if (fetch.priority >= PRIORITY.MEDIUM || fetch.stopping || this.#demands.want(fetch)) continue;
+      changed = true;
       const fills = this.#parts.settings.fill && fetch.entry.fillAllowed;
       // The rest would be fetched anyway, at the price of another request.
       if (fetch.purpose !== null) fetch.setPriority(fetch.purpose);
       else if (fills && (finished || fetch.wholeBody)) fetch.setPriority(PRIORITY.LOW);
       else fetch.stop();
     }
-    this.#room();
+    if (changed) this.#room();
   }
 
   /** Brings the byte at `offset`, which no span covers, to a reader. */

@@ -20,6 +20,8 @@ import type { Traffic } from './traffic.ts';
 
 /** How often a reader that waits for another process looks whether it committed, in milliseconds. */
 const POLL_MS = 20;
+/** Why a reader's waiting ends. Given to each abort: without a reason Node makes an exception with a stack for each. */
+const ENDED = 'the reading was ended';
 
 export interface ReaderParts {
   readonly repository: CacheRepository;
@@ -72,24 +74,26 @@ export class EntryReader {
   #fetch: ChunkDownloader | null = null;
   #through: PassThrough | null = null;
 
-  private constructor(entry: EntryRow, options: OpenOptions, parts: ReaderParts) {
+  private constructor(view: ReadView, options: OpenOptions, parts: ReaderParts) {
     this.#parts = parts;
     this.#options = options;
-    this.#entry = entry;
+    this.#entry = view.entry;
+    this.#span = view.span;
     this.#patience = new ReaderPatience(parts.clock);
     this.#file = new EntryFile(parts.store);
     this.#demand = this.#newDemand(rangeOf(options.spec));
     parts.traffic.openReaders++;
-    if (options.signal?.aborted === true) this.#end.abort();
+    if (options.signal?.aborted === true) this.#giveUp();
     else options.signal?.addEventListener('abort', this.#giveUp);
   }
 
   /**
    * Finds out what the resource is: from the database where that is known, else by asking the origin for the bytes that will be read.
+   * @param view the entry as it was just read, best around the first byte of `options.spec`: then no other look is needed
    * @throws SeekwellError what keeps the resource from being read
    */
-  static async open(entry: EntryRow, options: OpenOptions, parts: ReaderParts): Promise<EntryReader> {
-    const reader = new EntryReader(entry, options, parts);
+  static async open(view: ReadView, options: OpenOptions, parts: ReaderParts): Promise<EntryReader> {
+    const reader = new EntryReader(view, options, parts);
     try {
       reader.#opened = await reader.#hear();
     } catch (error) {
@@ -148,7 +152,7 @@ export class EntryReader {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#end.abort();
+    this.#end.abort(ENDED);
     this.#options.signal?.removeEventListener('abort', this.#giveUp);
     this.#parts.traffic.openReaders--;
     // Whoever only asked what the resource is has not left early.
@@ -158,7 +162,7 @@ export class EntryReader {
     await this.#file.close();
   }
 
-  readonly #giveUp = (): void => this.#end.abort();
+  readonly #giveUp = (): void => this.#end.abort(ENDED);
 
   #newDemand(range: ByteRange): ReaderDemand {
     const { clock, lookahead, manager } = this.#parts;
@@ -180,12 +184,12 @@ export class EntryReader {
 
   /** What the resource is: asks until somebody knows. */
   async #hear(): Promise<Heard> {
-    for (;;) {
+    for (let looked = true; ; looked = false) {
       this.#refuseWhenClosed();
-      const view = await this.#look();
-      const known = knownVersion(view.entry);
+      if (!looked) await this.#look();
+      const known = knownVersion(this.#entry);
       if (known !== null) return { description: known, headers: await this.#parts.repository.headersOf(this.#entry.id) };
-      const underWay = this.#parts.manager.heardOf(view.entry);
+      const underWay = this.#parts.manager.heardOf(this.#entry);
       if (underWay !== null) return underWay;
       await this.#ask();
       if (this.#through !== null) return { description: this.#through.description, headers: {} };
@@ -383,7 +387,7 @@ export class EntryReader {
   }
 
   #refuseWhenClosed(): void {
-    if (this.#end.signal.aborted) throw new SeekwellError('CLOSED', 'the reading was ended');
+    if (this.#end.signal.aborted) throw new SeekwellError('CLOSED', ENDED);
   }
 
   #forgetPlan(): void {

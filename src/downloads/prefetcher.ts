@@ -3,7 +3,7 @@ import { type ByteRange, totalLength } from '../core/byte-ranges.ts';
 import { type RangeSpec, resolveRange } from '../core/http-range.ts';
 import { SeekwellError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import type { CacheRepository, EntryRow } from '../repository/cache-repository.ts';
+import type { CacheRepository, EntryRow, ReadView } from '../repository/cache-repository.ts';
 import type { CacheEvents } from './cache-events.ts';
 import type { EntryReader, OpenOptions } from './entry-reader.ts';
 import { knownVersion } from './known-version.ts';
@@ -18,7 +18,7 @@ export interface PrefetcherParts {
   readonly events: CacheEvents;
   readonly logger: Logger;
   readonly chunkSize: number;
-  openReader(entry: EntryRow, options: OpenOptions): Promise<EntryReader>;
+  openReader(view: ReadView, options: OpenOptions): Promise<EntryReader>;
   /** There is new work in the queue. */
   wake(): void;
 }
@@ -49,11 +49,14 @@ export class Prefetcher {
     let current = entry;
     while (knownVersion(current) === null) {
       const first = { start: 0, end: 0 };
-      const reader = await openReader(current, {
-        spec: { kind: 'from', ...first },
-        mayFetch: true,
-        ...(signal === undefined ? {} : { signal }),
-      });
+      const reader = await openReader(
+        { entry: current, span: null, nextSpanStart: null },
+        {
+          spec: { kind: 'from', ...first },
+          mayFetch: true,
+          ...(signal === undefined ? {} : { signal }),
+        },
+      );
       // The first byte is recorded with what the origin told: then everybody knows.
       if (reader.opened.description.total !== 0) {
         reader.begin(first);

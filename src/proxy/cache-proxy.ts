@@ -7,6 +7,9 @@ import type { Logger } from '../logger.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { answerStream, type StreamAnswer } from './stream-answer.ts';
 
+/** Why a stream ends early. Given to each abort: without a reason Node makes an exception with a stack for each. */
+const GONE = 'the client is gone';
+
 export interface ProxyOptions {
   readonly logger: Logger;
 }
@@ -34,14 +37,14 @@ export class CacheProxy {
 
   /** Ends every stream at once. */
   endAll(): void {
-    for (const stream of this.#streams) stream.abort();
+    for (const stream of this.#streams) stream.abort(GONE);
   }
 
   /** Answers one request of a node:http server; never rejects. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const ended = new AbortController();
     this.#streams.add(ended);
-    const end = (): void => ended.abort();
+    const end = (): void => ended.abort(GONE);
     response.once('close', end);
     const abortSocket = (): void => void (response.writableFinished || response.destroy());
     ended.signal.addEventListener('abort', abortSocket);
@@ -64,7 +67,7 @@ export class CacheProxy {
   /** Answers a web request, for Electron's protocol.handle, Hono and service code; never rejects. */
   async fetch(request: Request): Promise<Response> {
     const ended = new AbortController();
-    const end = (): void => ended.abort();
+    const end = (): void => ended.abort(GONE);
     request.signal.addEventListener('abort', end);
     this.#streams.add(ended);
     const over = (): void => {

@@ -7,7 +7,7 @@ import type { Heard } from '../downloads/span-recorder.ts';
 import { isSeekwellError, SeekwellError } from '../errors.ts';
 import type { FileCache } from '../file-cache.ts';
 import { problemHeaders, problemOf } from '../problem.ts';
-import type { EntryRow } from '../repository/cache-repository.ts';
+import type { EntryKey, EntryRow } from '../repository/cache-repository.ts';
 import { conditionalStatus, type HeaderLookup, rangeApplies } from './conditions.ts';
 import { keyOfPath } from './stream-path.ts';
 
@@ -61,9 +61,8 @@ export async function answerStream(cache: FileCache, request: StreamRequest): Pr
       return problemAnswer(error, { allow: 'GET, HEAD, OPTIONS' });
     }
     const key = keyOfPath(request.path);
-    const entry = key === null ? null : await cache.find(key);
-    if (entry === null) throw new SeekwellError('ENTRY_NOT_FOUND', 'there is no such entry');
-    return await openLatest(cache, entry, request);
+    if (key === null) throw notFound();
+    return await openLatest(cache, key, request);
   } catch (error) {
     if (!isSeekwellError(error)) cache.logger.error({ error: String(error) }, 'a stream failed unexpectedly');
     return problemAnswer(error);
@@ -71,10 +70,10 @@ export async function answerStream(cache: FileCache, request: StreamRequest): Pr
 }
 
 /** The resource may change between the look at it and its first byte: then it is looked at anew. */
-async function openLatest(cache: FileCache, entry: EntryRow, request: StreamRequest): Promise<StreamAnswer> {
+async function openLatest(cache: FileCache, key: EntryKey, request: StreamRequest): Promise<StreamAnswer> {
   for (let tried = 1; ; tried++) {
     try {
-      return await open(cache, entry, request);
+      return await open(cache, key, request);
     } catch (error) {
       if (tried === VERSIONS_TRIED || !isSeekwellError(error, 'ORIGIN_CHANGED')) throw error;
       await pause(cache.clock, LOOK_AGAIN_MS, request.signal);
@@ -82,12 +81,14 @@ async function openLatest(cache: FileCache, entry: EntryRow, request: StreamRequ
   }
 }
 
-async function open(cache: FileCache, entry: EntryRow, request: StreamRequest): Promise<StreamAnswer> {
+async function open(cache: FileCache, key: EntryKey, request: StreamRequest): Promise<StreamAnswer> {
   const specs = request.method === 'GET' ? parseRange(request.header('range') ?? '') : null;
   // More than one range is answered with the whole, as RFC 9110, section 14.2 allows.
   const spec = specs?.length === 1 ? (specs[0] ?? null) : null;
   const contact = request.header('if-range') === undefined ? spec : null;
-  const reader = await cache.openReader(entry, { spec: contact, mayFetch: true, signal: request.signal });
+  const view = await cache.viewOf(key, contact?.kind === 'from' ? contact.start : 0);
+  if (view === null) throw notFound();
+  const reader = await cache.openReader(view, { spec: contact, mayFetch: true, signal: request.signal });
   try {
     const answer = await answerWith(reader, spec, request);
     if (answer.reader === null) await reader.close();
@@ -147,4 +148,8 @@ function preflight(request: StreamRequest): StreamAnswer {
     'access-control-allow-headers': request.header('access-control-request-headers') ?? 'Range',
     'access-control-max-age': '86400',
   });
+}
+
+function notFound(): SeekwellError {
+  return new SeekwellError('ENTRY_NOT_FOUND', 'there is no such entry');
 }

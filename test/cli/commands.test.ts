@@ -277,6 +277,7 @@ describe('get', () => {
     const out = join(await temporaryFolder(), 'film.mkv');
     await ran(cacheDir, 'get', film.url, '-o', out);
     expect(firstDifference(film.seed, 0, await readFile(out))).toBeNull();
-    expect(film.bytesSent).toBe(16 * MIB);
+    // Work that one process takes over from the other is noticed within half a second.
+    expect(film.bytesSent).toBeLessThan(20 * MIB);
   });
 });

@@ -19,7 +19,12 @@ function sample(downloaded: number, known: Partial<ProgressSample> = {}): Progre
 
 describe('the progress line', () => {
   test('before the origin was heard', () => {
-    expect(new DownloadProgress().line(0, 0, 80)).toBe('Asking the origin …');
+    const progress = new DownloadProgress();
+    expect(progress.line(0, 0, 80)).toBe('Asking the origin …');
+    progress.add(sample(0, { totalBytes: null, connections: 0 }), 0);
+    expect(progress.line(0, 0, 80)).toBe('Asking the origin …');
+    progress.add(sample(0, { totalBytes: null, connections: 0, active: false, trouble: 'the origin cannot be reached' }), 0);
+    expect(progress.line(0, 0, 80)).toContain('the origin cannot be reached');
   });
 
   test('tells bytes, percent, rate, time left and connections', () => {

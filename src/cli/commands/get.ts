@@ -7,6 +7,7 @@ import { isSeekwellError, SeekwellError } from '../../errors.ts';
 import type { FileCache } from '../../file-cache.ts';
 import { DownloadProgress } from '../download-progress.ts';
 import { entryName } from '../entry-text.ts';
+import { asAskedOnce } from '../failure.ts';
 import { cacheDirOption, configOption, engineOptions, openCache, settingsOf, using } from '../open-cache.ts';
 import { checkOutput, exportFile, type OutputFile } from '../output-file.ts';
 import { ProgressLine } from '../progress-line.ts';
@@ -34,13 +35,13 @@ async function outputOf(text: string | undefined): Promise<Output> {
 
 /** Registers the URL in an opening of its own: only then is it known which entry the next one works on. */
 async function register(options: CacheOptions, registration: Registration): Promise<number> {
-  return using(await openCache({ ...options, background: false }), async (cache) => {
-    const entry = await cache.add(registration);
-    // Somebody wants it now: what kept it from being fetched before does not count.
-    const { state, retryAt } = await entry.info();
-    if (state === 'Failed' || retryAt !== null) await entry.retry();
-    return entry.id;
-  });
+  return using(await openCache({ ...options, background: false }), async (cache) => (await cache.add(registration)).id);
+}
+
+/** Somebody wants it now: what kept it from being fetched before does not count. */
+async function forgetFailure(entry: Entry): Promise<void> {
+  const { state, retryAt } = await entry.info();
+  if (state === 'Failed' || retryAt !== null) await entry.retry();
 }
 
 /** Watches one download: shows it, and ends it when it makes no sense any more. */
@@ -118,6 +119,7 @@ async function fetchAll(cache: FileCache, entry: Entry, output: Output, stop: Ab
   const watch = new Watch(cache, stop);
   const { signal } = stop;
   try {
+    watch.see(await entry.info());
     const fetching = entry.prefetch({ signal, onProgress: (info) => watch.see(info) });
     if (output.kind === 'stdout') {
       const piping = pipeToStdout(entry, signal).then((listening) => {
@@ -129,7 +131,7 @@ async function fetchAll(cache: FileCache, entry: Entry, output: Output, stop: Ab
     }
     watch.see(await entry.info());
   } catch (error) {
-    throw watch.failure ?? error;
+    throw watch.failure ?? asAskedOnce(error);
   } finally {
     watch.end();
   }
@@ -161,6 +163,7 @@ async function get(options: CacheOptions, registration: Registration, output: Ou
   try {
     const entry = await cache.get(id);
     if (entry === null) throw new SeekwellError('ENTRY_NOT_FOUND', 'the entry was removed');
+    await forgetFailure(entry);
     await fetchAll(cache, entry, output, stop);
   } catch (error) {
     // Ended by a signal, or by a reader of stdout that left.

@@ -2,7 +2,7 @@ import type { Command } from '@commander-js/extra-typings';
 import { parseSize } from '../../config/byte-size.ts';
 import type { RangeSpec } from '../../core/http-range.ts';
 import { entryName } from '../entry-text.ts';
-import { usageError } from '../failure.ts';
+import { asAskedOnce, usageError } from '../failure.ts';
 import { cacheDirOption, configOption, engineOptions, openCache, settingsOf, using } from '../open-cache.ts';
 import { hearOrigin, registrationOf } from '../register-url.ts';
 import { cookiesOption, headerOption, refererOption, userOption } from '../request-headers.ts';
@@ -38,7 +38,7 @@ export function define(program: Command): void {
       // This process does not fill: what it reads to hear what the resource is asks for no more than it was told to.
       await using(await openCache({ ...engineOptions(settings), fill: 'never', background: false }), async (cache) => {
         const entry = await cache.add(registration);
-        await hearOrigin(entry);
+        await hearOrigin(entry).catch((error) => Promise.reject(asAskedOnce(error)));
         await entry.requestPrefetch(specs);
         const info = await entry.info();
         const { id } = entry;

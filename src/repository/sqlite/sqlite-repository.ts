@@ -169,8 +169,8 @@ export class SqliteRepository implements CacheRepository {
   }
 
   async headersOf(id: number): Promise<Record<string, string>> {
-    const rows = this.#all<{ name: string; value: string }>('headers', { id });
-    return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
+    const headers = this.#get<{ headers: string }>('headers', { id })?.headers ?? '{}';
+    return headers === '{}' ? {} : (JSON.parse(headers) as Record<string, string>);
   }
 
   async pendingWork(limit: number, now: number): Promise<PendingRow[]> {

@@ -39,7 +39,7 @@ SELECT EXISTS (SELECT 1 FROM cache_download_queue WHERE leased_by IS NULL AND pr
   entryByUrl: 'SELECT * FROM cache_entries WHERE original_url = $url ORDER BY id LIMIT 1',
   readViewById: readView('e.id = $id'),
   readViewByKey: readView('e.source_id = $source AND e.media_id = $media AND e.quality = $quality'),
-  headers: 'SELECT name, value FROM cache_headers WHERE cache_entry_id = $id',
+  headers: 'SELECT json_group_object(name, value) AS headers FROM cache_headers WHERE cache_entry_id = $id',
   // Looks at the first $scan entries of the queue and at the $scan entries read last, not at each row: a film has a thousand, a cache 100,000 films, and
   // this runs in the thread that serves bytes. Measured with 10,000 entries of 100 rows: 2 ms for $scan = 512, 39 ms for all of them. Where more entries
   // wait, one that is neither old in the queue nor read lately waits until some of them are done.

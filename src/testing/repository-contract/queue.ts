@@ -43,11 +43,14 @@ export const releases: readonly ContractCheck[] = [
     name: 'a row the user asked for is MEDIUM again',
     async run(stage) {
       const entry = await stage.addKnown([[0, 0]], { fillAllowed: false });
+      const isIdle = (): Promise<boolean> => stage.repository.hasIdleRows(entry.id);
+      deepStrictEqual(await isIdle(), false);
       await prefetch(stage, entry, 1_000, 1_999);
+      deepStrictEqual(await isIdle(), true);
       await stage.claim(entry, 1_000);
-      deepStrictEqual(await pending(stage), []);
+      deepStrictEqual([await pending(stage), await isIdle(), await stage.repository.hasPendingDownloads(entry.id)], [[], false, true]);
       await release(stage, entry, 1_000, 1_999);
-      deepStrictEqual(await pending(stage), [[1_000, 1_999, MEDIUM]]);
+      deepStrictEqual([await pending(stage), await isIdle()], [[[1_000, 1_999, MEDIUM]], true]);
     },
   },
   {
