@@ -1,7 +1,8 @@
 import { ensureBuilt, ensureInstalled } from '../scripts/setup.mjs';
 
 // `npm run bench -- [--quick] [--full-size] [--write] [NAME...]`: measures the product as it is built, side by side with its peers, and prints a table.
-// NAME is a file of this folder, without its ending; none: all of them. --write puts the results into RESULTS.md.
+// NAME is a file of this folder, without its ending; none: all of them, and the results go into RESULTS.md.
+// --write writes it after some parts too.
 
 const NAMES = ['seek', 'cold', 'distant', 'warm', 'ranges', 'sharing', 'memory', 'state', 'threads'];
 
@@ -25,13 +26,20 @@ const figures = [];
 try {
   for (const name of NAMES.filter((known) => chosen.length === 0 || chosen.includes(known))) {
     const part = await import(`./${name}.mjs`);
-    console.error(`${part.title ?? name} ...`);
-    // A part that prints by itself has no figures.
-    figures.push(...((await part.run(options)) ?? []));
+    console.error(`${part.title} ...`);
+    try {
+      figures.push(...(await part.run(options)));
+    } catch (error) {
+      // The others still tell something.
+      console.error(`${name} failed:`, error);
+      process.exitCode = 1;
+    }
+    await endEverything();
   }
 } finally {
   await endEverything();
 }
 if (figures.length > 0) printTable(figures);
-if (args.includes('--write')) writeReport(figures, ['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' '));
+if (args.includes('--write') || chosen.length === 0)
+  writeReport(figures, ['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' '));
 if (figures.some(({ ok }) => ok === false)) process.exitCode = 1;

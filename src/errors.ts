@@ -84,7 +84,7 @@ export const ERROR_KINDS = {
     status: 500,
     exit: 1,
     title: 'The cache folder cannot be read or written',
-    hint: 'Check the disk with seekwell doctor.',
+    hint: 'Check that the disk has room and that the cache folder can be written.',
   },
   QUOTA_EXCEEDED: { status: 507, exit: 1, title: 'The cache is full', hint: 'Raise --max-size, or remove entries with seekwell rm.' },
   ORIGIN_MISSING: {

@@ -11,10 +11,11 @@ import { BackgroundWork } from './downloads/background-work.ts';
 import { CacheEvents } from './downloads/cache-events.ts';
 import { ChunkManager } from './downloads/chunk-manager.ts';
 import type { DownloadSettings } from './downloads/download-settings.ts';
-import { EntryReader, type OpenOptions, type ReaderParts } from './downloads/entry-reader.ts';
+import { EntryReader } from './downloads/entry-reader.ts';
 import { EntryRemoval, newFilePath } from './downloads/entry-removal.ts';
 import { FetchConsequences } from './downloads/fetch-consequences.ts';
 import { Prefetcher } from './downloads/prefetcher.ts';
+import type { OpenOptions, ReaderParts } from './downloads/reader-options.ts';
 import { chunksOf, readable } from './downloads/reading.ts';
 import { Traffic } from './downloads/traffic.ts';
 import { type EntryInfo, toEntryInfo } from './entry-info.ts';
@@ -80,6 +81,7 @@ export async function wireCache(options: CacheOptions): Promise<CacheParts> {
  */
 export class FileCache implements AsyncDisposable, EntryHost {
   readonly #parts: CacheParts;
+  readonly #reading: ReaderParts;
   readonly #background: BackgroundWork | null;
   readonly #prefetcher: Prefetcher;
   #watchTimer: Timer | null = null;
@@ -89,6 +91,7 @@ export class FileCache implements AsyncDisposable, EntryHost {
 
   protected constructor(parts: CacheParts) {
     this.#parts = parts;
+    this.#reading = { ...parts, lookahead: parts.settings.lookahead };
     const { repository, manager, clock, logger, events, settings, options } = parts;
     const { background = true } = options;
     const only = typeof background === 'number' ? background : null;
@@ -99,7 +102,7 @@ export class FileCache implements AsyncDisposable, EntryHost {
       events,
       logger,
       chunkSize: settings.chunkSize,
-      openReader: (view, open) => EntryReader.open(view, open, this.#readerParts()),
+      openReader: (view, open) => EntryReader.open(view, open, this.#reading),
       wake: () => this.#background?.wake(),
     });
   }
@@ -221,7 +224,7 @@ export class FileCache implements AsyncDisposable, EntryHost {
 
   /** Opens one reader; close it. @throws SeekwellError what keeps the resource from being read */
   openReader(view: ReadView, options: OpenOptions): Promise<EntryReader> {
-    return EntryReader.open(view, options, this.#readerParts());
+    return EntryReader.open(view, options, this.#reading);
   }
 
   /**
@@ -307,8 +310,8 @@ export class FileCache implements AsyncDisposable, EntryHost {
     this.emitter.emit('entryChanged', { entryId: id });
   }
 
-  async resume(id: number): Promise<void> {
-    await this.retry(id);
+  resume(id: number): Promise<void> {
+    return this.retry(id);
   }
 
   async retry(id: number): Promise<void> {
@@ -384,17 +387,11 @@ export class FileCache implements AsyncDisposable, EntryHost {
   }
 
   async #entry(id: number): Promise<EntryRow> {
-    const entry = await this.#parts.repository.getEntry(id);
-    if (entry === null) throw notFound();
-    return entry;
+    return (await this.#viewOf(id, 0)).entry;
   }
 
   #handle(entry: EntryRow): Entry {
     return new Entry(entry.id, entry, entry.filename, this);
-  }
-
-  #readerParts(): ReaderParts {
-    return { ...this.#parts, lookahead: this.#parts.settings.lookahead };
   }
 }
 

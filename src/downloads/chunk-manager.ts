@@ -12,6 +12,7 @@ import { DemandTable } from './demand-table.ts';
 import type { DownloadSettings } from './download-settings.ts';
 import type { FetchConsequences } from './fetch-consequences.ts';
 import { FetchTable, originOf } from './fetch-table.ts';
+import { FillPlanner } from './fill-planner.ts';
 import { knownVersion } from './known-version.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -65,13 +66,14 @@ function withoutDatabase(error: unknown): { readonly kind: 'broken' } {
  * fetches under way. A claim decides, never a plan: whoever gets the row fetches.
  */
 export class ChunkManager implements FetchGuide {
+  /** Plans the rest of what readers opened. */
+  readonly fills: FillPlanner;
   readonly #parts: ManagerParts;
   readonly #fetches = new FetchTable();
   readonly #leases: LeaseKeeper;
   readonly #running = new Set<Promise<void>>();
+  readonly #claiming = new Set<Promise<unknown>>();
   readonly #demands: DemandTable;
-  /** Entries and epochs whose fill was planned by this process: a hint that saves a write. */
-  readonly #filled = new Set<string>();
   /** When this process last noted that an entry is read, UTC milliseconds: a hint that saves a write. */
   readonly #touched = new Map<number, number>();
   readonly #limitAll: RateLimit | null;
@@ -86,6 +88,7 @@ export class ChunkManager implements FetchGuide {
     this.#demands = new DemandTable(parts.settings.chunkSize);
     this.#leases = new LeaseKeeper(parts.repository, parts.clock, this.#fetches);
     const { limitRate, backgroundLimitRate } = parts.settings;
+    this.fills = new FillPlanner({ ...parts, planned: () => this.#room() });
     this.#limitAll = limitRate === null ? null : new RateLimit(limitRate, parts.clock);
     this.#limitBackground = backgroundLimitRate === null ? null : new RateLimit(backgroundLimitRate, parts.clock);
   }
@@ -141,6 +144,8 @@ export class ChunkManager implements FetchGuide {
     const outcome = await this.#claim(entry, offset, { limit, priority: PRIORITY.CRITICAL, rows: 1 }).catch(withoutDatabase);
     switch (outcome.kind) {
       case 'mine': {
+        // The reader left while the claim was made: nobody would end the fetch.
+        if (!this.#demands.holds(entry.id, demand)) return this.#giveBack(entry, offset, outcome.end);
         this.#takeOver(entry, offset);
         return { kind: 'fetch', fetch: this.#start(entry, { kind: 'from', start: offset, end: outcome.end }, outcome, PRIORITY.CRITICAL) };
       }
@@ -194,7 +199,10 @@ export class ChunkManager implements FetchGuide {
   async shareRest(entryId: number): Promise<boolean> {
     const slowest = this.#fetches.slowestBackground(entryId, WORTH_SHARING_MS);
     if (slowest === null || this.#closed || !this.#hasRoomFor(slowest.entry, slowest.priority)) return false;
-    const { entry, priority, position, limit } = slowest;
+    const { entry, priority, position } = slowest;
+    const total = slowest.heard?.description.total ?? null;
+    if (total === null) return false;
+    const limit = Math.min(slowest.limit, total - 1);
     const middle = position + Math.ceil((limit - position + 1) / 2);
     // CRITICAL takes over what is held; the fetch itself goes on as background work.
     const outcome = await this.#claim(entry, middle, { limit, priority: PRIORITY.CRITICAL, rows: 1 });
@@ -202,17 +210,6 @@ export class ChunkManager implements FetchGuide {
     this.#takeOver(entry, middle);
     this.#start(entry, { kind: 'from', start: middle, end: outcome.end }, outcome, priority);
     return true;
-  }
-
-  /** Plans the rest of an entry that a reader opened, once for each version. */
-  async planFill(entry: EntryRow): Promise<void> {
-    const { repository, clock, settings } = this.#parts;
-    const hint = `${entry.id}:${entry.epoch}`;
-    if (!this.#fills(entry) || entry.isComplete || this.#filled.has(hint)) return;
-    if (this.#filled.size >= MAX_HINTS) this.#filled.clear();
-    this.#filled.add(hint);
-    const added = await repository.fill({ entryId: entry.id, epoch: entry.epoch, chunkSize: settings.chunkSize }, clock.now());
-    if (added > 0) this.#room();
   }
 
   /** Notes that `entry` is read, at most once a minute: what is evicted goes by it. */
@@ -234,6 +231,7 @@ export class ChunkManager implements FetchGuide {
   async close(): Promise<void> {
     this.#closed = true;
     for (const fetch of this.#fetches.all()) fetch.stop();
+    await Promise.allSettled(this.#claiming);
     await Promise.all(this.#running);
     this.#leases.close();
   }
@@ -284,13 +282,35 @@ export class ChunkManager implements FetchGuide {
     const { events } = this.#parts;
     events.emit('rangesAdded', { entryId: fetch.entry.id });
     if (complete) events.emit('entryChanged', { entryId: fetch.entry.id });
-    else if (this.#demands.has(fetch.entry.id)) void this.planFill(fetch.entry).catch(() => {});
+    else this.fills.recorded(fetch.entry, this.#demands.has(fetch.entry.id));
   }
 
-  #claim(entry: EntryRow, offset: number, how: Pick<EnsureRequest, 'limit' | 'priority' | 'rows'>): Promise<EnsureOutcome> {
+  async #claim(entry: EntryRow, offset: number, how: Pick<EnsureRequest, 'limit' | 'priority' | 'rows'>): Promise<EnsureOutcome> {
+    const { chunkSize, quota } = this.#parts.settings;
+    const claim = this.#claimUnlessClosed({ entryId: entry.id, epoch: entry.epoch, offset, chunkSize, quota, ...how });
+    this.#claiming.add(claim);
+    try {
+      return await claim;
+    } finally {
+      this.#claiming.delete(claim);
+    }
+  }
+
+  /** What is granted while the cache closes is given back: its lease would keep others waiting. */
+  async #claimUnlessClosed(request: EnsureRequest): Promise<EnsureOutcome> {
     const { repository, clock, settings } = this.#parts;
-    const { chunkSize, quota } = settings;
-    return repository.ensure({ entryId: entry.id, epoch: entry.epoch, offset, chunkSize, quota, ...how }, clock.now());
+    const outcome = await repository.ensure(request, clock.now());
+    if (outcome.kind !== 'mine' || !this.#closed) return outcome;
+    const { entryId, offset: start } = request;
+    await repository.release({ entryId, range: { start, end: outcome.end }, fill: settings.fill }, clock.now());
+    return { kind: 'gone' };
+  }
+
+  async #giveBack(entry: EntryRow, start: number, end: number): Promise<Acquired> {
+    const { repository, clock, settings } = this.#parts;
+    await repository.release({ entryId: entry.id, range: { start, end }, fill: settings.fill }, clock.now());
+    this.#room();
+    return { kind: 'again' };
   }
 
   #fills(entry: EntryRow): boolean {

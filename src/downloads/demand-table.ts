@@ -23,6 +23,11 @@ export class DemandTable {
     if (demands?.size === 0) this.#byEntry.delete(entryId);
   }
 
+  /** Whether the reader of `demand` is still there. */
+  holds(entryId: number, demand: ReaderDemand): boolean {
+    return this.#byEntry.get(entryId)?.has(demand) ?? false;
+  }
+
   has(entryId: number): boolean {
     return this.#byEntry.has(entryId);
   }

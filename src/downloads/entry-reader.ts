@@ -1,46 +1,21 @@
-import type { ChunkStore } from '../chunk-store/chunk-store.ts';
-import type { Clock } from '../clock.ts';
 import type { ByteRange } from '../core/byte-ranges.ts';
-import type { RangeSpec } from '../core/http-range.ts';
 import { type Description, sameVersion } from '../core/validator.ts';
 import { SeekwellError } from '../errors.ts';
-import type { OriginClient } from '../origin/origin-client.ts';
-import type { CacheRepository, EntryRow, ReadView } from '../repository/cache-repository.ts';
+import type { EntryRow, ReadView } from '../repository/cache-repository.ts';
 import type { ChunkDownloader, FetchEnd } from './chunk-downloader.ts';
-import type { ChunkManager } from './chunk-manager.ts';
 import { EntryFile } from './entry-file.ts';
-import type { FetchConsequences } from './fetch-consequences.ts';
 import { knownVersion } from './known-version.ts';
 import { PassThrough } from './pass-through.ts';
 import { ReaderDemand, rangeOf } from './reader-demand.ts';
+import type { OpenOptions, ReaderParts } from './reader-options.ts';
 import { ReaderPatience } from './reader-patience.ts';
 import { pause } from './signal.ts';
 import type { Heard } from './span-recorder.ts';
-import type { Traffic } from './traffic.ts';
 
 /** How often a reader that waits for another process looks whether it committed, in milliseconds. */
 const POLL_MS = 20;
 /** Why a reader's waiting ends. Given to each abort: without a reason Node makes an exception with a stack for each. */
 const ENDED = 'the reading was ended';
-
-export interface ReaderParts {
-  readonly repository: CacheRepository;
-  readonly store: ChunkStore;
-  readonly origin: OriginClient;
-  readonly clock: Clock;
-  readonly manager: ChunkManager;
-  readonly consequences: FetchConsequences;
-  readonly traffic: Traffic;
-  readonly lookahead: number | null;
-}
-
-export interface OpenOptions {
-  /** What will be read, as far as it is known; null: from the start. The first contact asks the origin for exactly this. */
-  readonly spec: RangeSpec | null;
-  /** False: what is not cached is an error, and no origin is asked. */
-  readonly mayFetch: boolean;
-  readonly signal?: AbortSignal;
-}
 
 /** From where the byte at the position comes. */
 type Source =
@@ -176,7 +151,7 @@ export class EntryReader {
     this.#patience.calm();
     if (!this.#begun) {
       this.#begun = true;
-      if (this.#options.mayFetch && knownVersion(this.#entry) !== null) void this.#parts.manager.planFill(this.#entry).catch(() => {});
+      if (this.#options.mayFetch) this.#parts.manager.fills.readerBegan(this.#entry, knownVersion(this.#entry) !== null);
     }
     this.#parts.manager.touch(this.#entry);
     return count;

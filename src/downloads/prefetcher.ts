@@ -5,8 +5,9 @@ import { SeekwellError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { CacheRepository, EntryRow, ReadView } from '../repository/cache-repository.ts';
 import type { CacheEvents } from './cache-events.ts';
-import type { EntryReader, OpenOptions } from './entry-reader.ts';
+import type { EntryReader } from './entry-reader.ts';
 import { knownVersion } from './known-version.ts';
+import type { OpenOptions } from './reader-options.ts';
 import { pause } from './signal.ts';
 
 /** How often a waiting prefetch looks at the database, in milliseconds. */

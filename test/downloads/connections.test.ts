@@ -64,3 +64,25 @@ test('a waiting reader takes over from background work at the exact byte', async
   expect(film.requests.some(({ range }) => range?.start === 3 * MIB)).toBe(true);
   film.release();
 });
+
+test('a reader that takes a few bytes and leaves starts the fill all the same', async () => {
+  const origin = await ScriptedOrigin.start();
+  const film = origin.add('/film.mkv', { size: 9 * MIB });
+  const server = await CacheServer.start({ cacheDir: await temporaryFolder() });
+  await read(await server.streamOf(film.url), 'bytes=0-99');
+  await eventually('the fill is done', async () => (await server.cache.infoOf(1)).state === 'Complete');
+  expect(film.bytesSent).toBe(film.size);
+});
+
+test('a cache that closes while claims are made leaves no lease behind', async () => {
+  const origin = await ScriptedOrigin.start();
+  const film = origin.add('/film.mkv', { size: 9 * MIB, rate: MIB });
+  const cacheDir = await temporaryFolder();
+  const server = await CacheServer.start({ cacheDir });
+  const reading = read(await server.streamOf(film.url), 'bytes=0-').catch(() => null);
+  await film.waitForBytes(1);
+  await server.stop();
+  await reading;
+  const other = await CacheServer.start({ cacheDir, background: false });
+  expect((await other.cache.statistics()).leasedBytes).toBe(0);
+});

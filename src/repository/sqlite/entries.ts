@@ -17,7 +17,10 @@ export class Entries {
 
   add(entry: NewEntry, now: number): { entry: ReturnType<typeof toEntry>; created: boolean } {
     const key = { source: entry.sourceId, media: entry.mediaId, quality: entry.quality };
-    const { changes } = this.#write.insertEntry.run({
+    // Looked for first: an insertion that comes to nothing would use up an id.
+    const known = this.#read.entryByKey.get(key) as RawEntry | undefined;
+    if (known !== undefined) return { entry: toEntry(known), created: false };
+    this.#write.insertEntry.run({
       ...key,
       url: entry.originalUrl,
       headers: JSON.stringify(entry.requestHeaders),
@@ -27,7 +30,7 @@ export class Entries {
       pinned: entry.pinned ? 1 : 0,
       now,
     });
-    return { entry: toEntry(this.#read.entryByKey.get(key) as RawEntry), created: changes > 0 };
+    return { entry: toEntry(this.#read.entryByKey.get(key) as RawEntry), created: true };
   }
 
   rebind(id: number, location: { readonly url: string; readonly headers: Readonly<Record<string, string>> }, now: number): boolean {

@@ -82,8 +82,7 @@ SELECT (SELECT recorded_bytes FROM cache_statistics WHERE id = 1) AS recorded,
 export const WRITES = {
   insertEntry: `
 INSERT INTO cache_entries (source_id, media_id, quality, original_url, request_headers, filename, file_path, fill_allowed, pinned, last_accessed, created_at, updated_at)
-VALUES ($source, $media, $quality, $url, $headers, $filename, $path, $fill, $pinned, $now, $now, $now)
-ON CONFLICT (source_id, media_id, quality) DO NOTHING`,
+VALUES ($source, $media, $quality, $url, $headers, $filename, $path, $fill, $pinned, $now, $now, $now)`,
   rebind: `
 UPDATE cache_entries SET original_url = $url, request_headers = $headers, attempts = 0, retry_at = NULL, updated_at = $now WHERE id = $id`,
   touch: 'UPDATE cache_entries SET last_accessed = $now, access_count = access_count + 1 WHERE id = $id',

@@ -26,12 +26,14 @@ export class SimulatedFile {
     this.#unsynced.delete(process);
   }
 
-  /** What `process` wrote last and did not sync never was. */
+  /** What `process` wrote last and did not sync never was, except where another's unsynced bytes lie in the same place: those are not lost alone. */
   lose(process: unknown): void {
-    for (const byte of this.#unsynced.get(process) ?? []) {
-      if (this.#writer[byte] === process) this.visible[byte] = this.durable[byte]!;
-    }
+    const lost = this.#unsynced.get(process) ?? new Set();
     this.#unsynced.delete(process);
+    for (const byte of lost) {
+      const shared = [...this.#unsynced.values()].some((bytes) => bytes.has(byte));
+      if (this.#writer[byte] === process && !shared) this.visible[byte] = this.durable[byte]!;
+    }
   }
 }
 
