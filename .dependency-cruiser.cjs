@@ -9,7 +9,14 @@ const contracts = ['src/repository/cache-repository.ts', 'src/chunk-store/chunk-
 const middle = ['src/downloads/', 'src/state-computer.ts', ...contracts];
 const bottom = ['src/repository/', 'src/chunk-store/', 'src/origin/'];
 // What an entry looks like from above: its names, its options, its handle.
-const entry = ['src/entry-key.ts', 'src/entry-limits.ts', 'src/entry-info.ts', 'src/cached-entry.ts', 'src/cache-options.ts', 'src/stream-url.ts'];
+const entry = [
+  'src/entry-key.ts',
+  'src/entry-limits.ts',
+  'src/entry-info.ts',
+  'src/cached-entry.ts',
+  'src/cache-options.ts',
+  'src/stream-url.ts',
+];
 const facade = ['src/file-cache.ts', 'src/process-name.ts', ...entry];
 
 /** @type {Record<string, string[]>} Each layer and what it may import of src beside itself. A file that belongs to no layer is an error. */

@@ -13,6 +13,8 @@ import { type Heard, type RecordFailure, SpanRecorder } from './span-recorder.ts
 
 /** What follows is asked for when this few bytes are left, so that a reader that goes on does not wait for another round trip. */
 const NEAR_END_BYTES = 1024 * 1024;
+/** A rate is told from this long a time, in milliseconds: the first bytes come with what the system had gathered. */
+const RATE_MS = 300;
 
 type BytesAnswer = Extract<OriginAnswer, { kind: 'bytes' }>;
 
@@ -102,7 +104,8 @@ export class ChunkDownloader {
   /** The epoch moved when a claim was made. */
   #gone = false;
   #nearEnd = false;
-  readonly #startedAt: number;
+  /** Monotonic milliseconds. */
+  #firstByteAt = Number.POSITIVE_INFINITY;
 
   constructor(task: FetchTask, parts: FetchParts) {
     this.#task = task;
@@ -112,7 +115,6 @@ export class ChunkDownloader {
     this.#hasSpans = task.hasSpans;
     this.#start = task.spec.kind === 'from' ? task.spec.start : Number.MAX_SAFE_INTEGER;
     this.#position = this.#start;
-    this.#startedAt = parts.clock.monotonic();
     this.#limit = task.claimedEnd ?? this.#start - 1;
   }
 
@@ -165,10 +167,10 @@ export class ChunkDownloader {
     return this.#wholeBody && this.#position === this.#start;
   }
 
-  /** How long it will need for the rest of its claim at the rate it has had, in milliseconds; Infinity before its first byte. */
+  /** How long it will need for the rest of its claim at the rate it has had, in milliseconds; 0 while that cannot be told. */
   remainingMs(): number {
-    const elapsed = this.#parts.clock.monotonic() - this.#startedAt;
-    return ((this.#limit - this.#position + 1) * elapsed) / (this.#position - this.#start);
+    const elapsed = this.#parts.clock.monotonic() - this.#firstByteAt;
+    return elapsed < RATE_MS ? 0 : ((this.#limit - this.#position + 1) * elapsed) / (this.#position - this.#start);
   }
 
   /** Whether the file holds `offset` because this fetch wrote it. */
@@ -338,6 +340,7 @@ export class ChunkDownloader {
     const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     if (bytes === 0) return;
     await file.write(chunks, this.#position);
+    this.#firstByteAt = Math.min(this.#firstByteAt, this.#parts.clock.monotonic());
     this.#position += bytes;
     this.#progress.fire();
     body.letFlow();

@@ -54,8 +54,7 @@ export class FetchTable {
   slowestBackground(entryId: number, leastMs: number): ChunkDownloader | null {
     let slowest: ChunkDownloader | null = null;
     for (const fetch of this.of(entryId)) {
-      if (fetch.priority < PRIORITY.MEDIUM || fetch.stopping || fetch.wholeBody || fetch.remainingMs() === Number.POSITIVE_INFINITY)
-        continue;
+      if (fetch.priority < PRIORITY.MEDIUM || fetch.stopping || fetch.wholeBody) continue;
       if (fetch.remainingMs() >= Math.max(leastMs, slowest?.remainingMs() ?? 0)) slowest = fetch;
     }
     return slowest;
