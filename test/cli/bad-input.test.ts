@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Finished } from '../support/child-process.ts';
-import { seekwell } from '../support/daemon.ts';
+import { seekwell, seekwellBound } from '../support/daemon.ts';
 import { afterThisTest, temporaryFolder } from '../support/temp-folder.ts';
 
 const APPLICATION_ID = 0x5345_454b;
@@ -155,11 +155,11 @@ describe('a configuration file', () => {
     expect(await refused(['ls', '--cache-dir', cacheDir, '--config', folder])).toContain('is a folder');
   });
 
-  test.skipIf(process.getuid?.() === 0)('that may not be read', async () => {
+  test.skipIf(process.platform === 'win32')('that may not be read', async () => {
     const file = join(folder, 'config.yaml');
     await writeFile(file, 'port: 1');
     await chmod(file, 0);
-    expect(await refusedUnread(['serve', '--cache-dir', cacheDir, '--config', file])).toContain('may not be read');
+    expect(await refusedBound(['serve', '--cache-dir', cacheDir, '--config', file])).toContain('may not be read');
   });
 
   test("in the platform's folder counts for every command", async () => {
@@ -174,9 +174,9 @@ describe('a configuration file', () => {
   });
 });
 
-/** As `refused`, where not everything can be read to compare it. */
-async function refusedUnread(args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await seekwell(args);
+/** As `refused`, for somebody whom permission bits bind. */
+async function refusedBound(args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await seekwellBound(args);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toMatch(/^seekwell: [^\n]+\n$/);
   return stderr;
@@ -198,10 +198,11 @@ describe('a cache folder', () => {
     expect(await refused(['url', 'http://127.0.0.1:9/film.mkv', '--cache-dir', '/sys/seekwell'])).toContain('may not be written');
   });
 
-  test.skipIf(process.getuid?.() === 0)('that may not be written', async () => {
+  test.skipIf(process.platform === 'win32')('that may not be written', async () => {
     await mkdir(cacheDir, { mode: 0o500 });
     afterThisTest(() => chmod(cacheDir, 0o700));
-    expect(await refused(['serve', '--port', '0', '--cache-dir', cacheDir])).toContain('may not be written');
+    expect(await refusedBound(['serve', '--port', '0', '--cache-dir', cacheDir])).toContain('may not be written');
+    expect(await readdir(cacheDir)).toEqual([]);
   });
 });
 

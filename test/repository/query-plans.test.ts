@@ -47,13 +47,11 @@ const AROUND_A_BYTE = [
 /** Every look into a table, in the order in which SQLite plans them. */
 const READ_PLANS: Record<Exclude<keyof typeof READS, 'changeToken'>, readonly string[]> = {
   stateByKey: [BY_KEY, ...VIEW],
-  stateById: [BY_ID, ...VIEW],
   downloadedBytes: [SPANS_OF_ENTRY],
   chunkCount: [SPANS_OF_ENTRY],
   rowCount: [ROW_KEYS_OF_ENTRY],
   hasPending: [ROW_KEYS_OF_ENTRY],
   hasIdleRows: ['SEARCH cache_download_queue USING INDEX cache_download_queue_pending (priority=? AND cache_entry_id=?)'],
-  isActive: ['SEARCH cache_download_queue USING COVERING INDEX cache_download_queue_leased (cache_entry_id=?)'],
   spanAt: ['SEARCH cache_chunks USING PRIMARY KEY (cache_entry_id=? AND start_byte<?)'],
   spansFrom: ['SEARCH cache_chunks USING PRIMARY KEY (cache_entry_id=? AND start_byte>?)'],
   spansWithin: ['SEARCH cache_chunks USING PRIMARY KEY (cache_entry_id=? AND start_byte>? AND start_byte<?)'],

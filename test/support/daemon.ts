@@ -59,6 +59,14 @@ export function seekwell(args: readonly string[], options: RunOptions = {}): Pro
   return run(process.execPath, [CLI, ...args], { ...options, env: cleanEnvironment(options.env) });
 }
 
+/** As `seekwell`, by somebody whom permission bits bind: root is one only without these two capabilities. */
+export function seekwellBound(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  if (process.getuid?.() !== 0) return seekwell(args, options);
+  const without = '-dac_override,-dac_read_search';
+  const command = [`--bounding-set=${without}`, `--inh-caps=${without}`, process.execPath, CLI, ...args];
+  return run('setpriv', command, { ...options, env: cleanEnvironment(options.env) });
+}
+
 export interface DaemonOptions {
   readonly cacheDir: string;
   /** Further options of `serve`. */
