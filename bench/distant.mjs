@@ -18,7 +18,7 @@ const CONNECTIONS = 4;
 export async function run({ quick }) {
   // Peers work on one connection, and their rate does not depend on the size, which their time does.
   const size = quick ? 128 * MIB : 256 * MIB;
-  const peersSize = quick ? 40 * MIB : 128 * MIB;
+  const peersSize = quick ? 24 * MIB : 128 * MIB;
   const peers = await onePerConnection(peersSize);
   const got = await throughGet(size);
   const read = await throughServe(size);

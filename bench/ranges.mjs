@@ -20,7 +20,7 @@ const KIB = 1024;
 /** @param {import('./figures.mjs').BenchOptions} options @returns {Promise<Figure[]>} */
 export async function run({ quick }) {
   const rounds = quick ? 3 : 5;
-  const seconds = quick ? 2 : 4;
+  const seconds = quick ? 1 : 4;
   const [resource = ''] = names('film', 1);
   const origin = await startFastOrigin({ size: SIZE, names: [resource] });
   const caches = await startPeers(origin.url);

@@ -4,7 +4,7 @@ import { type AddOptions, type CacheOptions, newEntryOf, settingsOf } from './ca
 import { Entry, type EntryHost, type OriginOptions, type PrefetchOptions, type ReadOptions } from './cached-entry.ts';
 import type { ChunkStore } from './chunk-store/chunk-store.ts';
 import { SparseFileStore } from './chunk-store/sparse-file-store.ts';
-import { type Clock, systemClock, type Timer } from './clock.ts';
+import { type Clock, systemClock } from './clock.ts';
 import type { ByteRange } from './core/byte-ranges.ts';
 import type { RangeSpec } from './core/http-range.ts';
 import { BackgroundWork } from './downloads/background-work.ts';
@@ -33,8 +33,6 @@ import { streamUrl } from './stream-url.ts';
 
 /** The name of the database in the cache folder. */
 const DATABASE = 'seekwell.db';
-/** After a change by another process the queue is looked at once within this time, in milliseconds. */
-const WATCH_MS = 50;
 
 /** What is wired together at `open`. */
 export interface CacheParts {
@@ -84,7 +82,6 @@ export class FileCache implements AsyncDisposable, EntryHost {
   readonly #reading: ReaderParts;
   readonly #background: BackgroundWork | null;
   readonly #prefetcher: Prefetcher;
-  #watchTimer: Timer | null = null;
   #baseUrl: string | null = null;
   #token: string | null = null;
   #closing: Promise<void> | null = null;
@@ -202,10 +199,12 @@ export class FileCache implements AsyncDisposable, EntryHost {
     return this.#parts.repository.statistics();
   }
 
-  /** Gives rows of dead processes back to the queue: what a command prints should not show their leases. */
+  /** Gives rows of dead processes back to the queue. */
   async sweep(): Promise<void> {
     const { repository, settings, clock } = this.#parts;
-    await repository.sweep(settings.fill, clock.now());
+    // A process that surely runs no more need not be waited for.
+    const dead = (await repository.leaseHolders()).filter((holder) => !mayRun(holder));
+    await repository.sweep(settings.fill, clock.now(), dead);
   }
 
   /** Removes the entry and its bytes. @throws SeekwellError ENTRY_NOT_FOUND */
@@ -344,22 +343,17 @@ export class FileCache implements AsyncDisposable, EntryHost {
 
   /** Begins to work off the queue and to watch for what other processes add to it. */
   protected startBackground(): void {
-    const { repository, removal, logger, clock } = this.#parts;
+    const { repository, removal, logger } = this.#parts;
     const background = this.#background;
     if (background === null) return;
-    removal.emptyTrash().catch((error: Error) => logger.warn({}, `the trash could not be emptied: ${error.message}`));
+    const tidied = Promise.all([this.sweep(), removal.emptyTrash()]);
+    tidied.catch((error: Error) => logger.warn({}, `what dead processes left could not be tidied up: ${error.message}`));
     background.wake();
-    repository.watch(() => {
-      this.#watchTimer ??= clock.after(WATCH_MS, () => {
-        this.#watchTimer = null;
-        background.wake();
-      });
-    });
+    repository.watch(() => background.wakeSoon());
   }
 
   async #close(): Promise<void> {
     const { manager, repository, store, origin } = this.#parts;
-    this.#watchTimer?.cancel();
     await this.#background?.close();
     await manager.close();
     if (this.#baseUrl !== null) await this.announce(null);

@@ -6,6 +6,8 @@ import type { ChunkManager } from './chunk-manager.ts';
 
 /** How many entries one look at the queue considers. */
 const LOOK = 64;
+/** After a hint the queue is looked at within this time, in milliseconds. */
+const SOON_MS = 50;
 
 export interface BackgroundParts {
   readonly repository: CacheRepository;
@@ -24,6 +26,7 @@ export class BackgroundWork {
   #looking: Promise<void> | null = null;
   #again = false;
   #retry: Timer | null = null;
+  #soon: Timer | null = null;
   #closed = false;
 
   constructor(parts: BackgroundParts) {
@@ -41,8 +44,17 @@ export class BackgroundWork {
     });
   }
 
+  /** As `wake`, once for all that happens within a moment: other processes commit several times a second. */
+  wakeSoon(): void {
+    this.#soon ??= this.#parts.clock.after(SOON_MS, () => {
+      this.#soon = null;
+      this.wake();
+    });
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
+    this.#soon?.cancel();
     this.#retry?.cancel();
     await this.#looking;
   }

@@ -288,8 +288,10 @@ export interface CacheRepository {
   renew(now: number): Promise<HeldRow[]>;
   /** Gives up this process's rows of the entry within `range`: back to the queue where somebody asked for them, else gone. `fill`: the process fills. */
   release(request: { entryId: number; range: ByteRange; fill: boolean }, now: number): Promise<void>;
-  /** As `release`, for every row whose lease is not live. Returns how many there were. */
-  sweep(fill: boolean, now: number): Promise<number>;
+  /** As `release`, for every row whose lease is not live, or whose holder is one of `dead`. Returns how many there were. */
+  sweep(fill: boolean, now: number, dead?: readonly string[]): Promise<number>;
+  /** Who holds leases, live or not. */
+  leaseHolders(): Promise<string[]>;
   /**
    * Plans LOW rows over what is missing, where filling is allowed; an entry's rows are at most `MAX_FILL_ROWS` after it, and grow beyond the chunk size
    * where that takes larger ones. Returns how many rows were added.

@@ -2,6 +2,7 @@ import { rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { CacheServer } from '../support/cache-server.ts';
+import { Daemon } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
 import { ScriptedOrigin } from '../support/scripted-origin.ts';
 import { temporaryFolder } from '../support/temp-folder.ts';
@@ -136,4 +137,21 @@ test('the background rate limit does not slow a reader', async () => {
   await (await server.cache.get(1))?.requestPrefetch(null);
   const answer = await get(url);
   expect(answer.body.equals(film.bytes())).toBe(true);
+});
+
+test('the leases of a process that was killed hold nobody up', async () => {
+  const cacheDir = await temporaryFolder();
+  const origin = await ScriptedOrigin.start();
+  const film = origin.add('/film.mkv', { size: 6 * MIB });
+  film.behave({ fault: { kind: 'stall', after: MIB } });
+  const daemon = await Daemon.start({ cacheDir, args: ['--fill', 'never'] });
+  const { streamUrl } = await daemon.register(film.url);
+  const reading = get(streamUrl).catch(() => null);
+  await film.waitForBytes(MIB);
+  await daemon.kill9();
+  await reading;
+  film.behave({ fault: null });
+  const server = await CacheServer.start({ cacheDir });
+  await eventually('its rows are given back', async () => (await server.cache.statistics()).leasedBytes === 0, 1_500);
+  expect((await get(await server.streamOf(film.url))).body.equals(film.bytes())).toBe(true);
 });

@@ -68,10 +68,15 @@ export class Claims {
     for (const row of rows) this.#giveBack(row, request.fill && entry.fill_allowed === 1);
   }
 
-  sweep(fill: boolean, now: number): number {
-    const dead = this.#write.deadRows.all({ live_from: now, live_to: now + LEASE_MS }) as (RawRow & { fill_allowed: number })[];
-    for (const row of dead) this.#giveBack(row, fill && row.fill_allowed === 1);
-    return dead.length;
+  sweep(fill: boolean, now: number, dead: readonly string[] = []): number {
+    let count = this.#sweepRows(this.#write.deadRows.all({ live_from: now, live_to: now + LEASE_MS }), fill);
+    for (const owner of dead) count += this.#sweepRows(this.#write.rowsOfOwner.all({ owner }), fill);
+    return count;
+  }
+
+  #sweepRows(rows: unknown[], fill: boolean): number {
+    for (const row of rows as (RawRow & { fill_allowed: number })[]) this.#giveBack(row, fill && row.fill_allowed === 1);
+    return rows.length;
   }
 
   #giveBack(row: RawRow, fill: boolean): void {

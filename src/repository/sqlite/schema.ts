@@ -73,9 +73,9 @@ CREATE TABLE cache_block_checksums (
   PRIMARY KEY (cache_entry_id, block)
 ) STRICT, WITHOUT ROWID;
 
--- Files whose removal is recorded, until they are unlinked.
+-- Files whose removal is recorded, until they are unlinked. Ids are never reused: who is late to forget one file must not forget another.
 CREATE TABLE cache_trash (
-  id         INTEGER PRIMARY KEY,
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
   file_path  TEXT    NOT NULL UNIQUE,
   bytes      INTEGER NOT NULL,
   removed_at INTEGER NOT NULL

@@ -123,6 +123,10 @@ export class SqliteRepository implements CacheRepository {
     return this.#number('chunkCount', { id });
   }
 
+  async leaseHolders(): Promise<string[]> {
+    return this.#all<{ leased_by: string }>('leaseHolders').map((row) => row.leased_by);
+  }
+
   async hasIdleRows(id: number): Promise<boolean> {
     return this.#number('hasIdleRows', { id }) === 1;
   }

@@ -20,14 +20,13 @@ const isLive = 'lease_until BETWEEN $live_from AND $live_to';
 
 export const READS = {
   stateByKey: 'SELECT * FROM cache_entry_states WHERE source_id = $source AND media_id = $media AND quality = $quality',
-  stateById: 'SELECT * FROM cache_entry_states WHERE cache_entry_id = $id',
   downloadedBytes: 'SELECT COALESCE(SUM(end_byte - start_byte + 1), 0) AS n FROM cache_chunks WHERE cache_entry_id = $id',
   chunkCount: 'SELECT COUNT(*) AS n FROM cache_chunks WHERE cache_entry_id = $id',
   rowCount: 'SELECT COUNT(*) AS n FROM cache_download_queue WHERE cache_entry_id = $id',
   hasPending: 'SELECT EXISTS (SELECT 1 FROM cache_download_queue WHERE cache_entry_id = $id) AS n',
+  leaseHolders: 'SELECT DISTINCT leased_by FROM cache_download_queue WHERE leased_by IS NOT NULL',
   hasIdleRows: `
 SELECT EXISTS (SELECT 1 FROM cache_download_queue WHERE leased_by IS NULL AND priority IN (2, 3) AND cache_entry_id = $id) AS n`,
-  isActive: `SELECT EXISTS (SELECT 1 FROM cache_download_queue WHERE cache_entry_id = $id AND leased_by IS NOT NULL AND ${isLive}) AS n`,
   spanAt:
     'SELECT start_byte, end_byte FROM cache_chunks WHERE cache_entry_id = $id AND start_byte <= $offset ORDER BY start_byte DESC LIMIT 1',
   spansFrom:
@@ -111,6 +110,8 @@ RETURNING cache_entry_id, start_byte, end_byte, priority`,
   deadRows: `
 SELECT q.id, q.user_requested, e.fill_allowed FROM cache_download_queue q JOIN cache_entries e ON e.id = q.cache_entry_id
 WHERE q.leased_by IS NOT NULL AND NOT (q.${isLive})`,
+  rowsOfOwner: `
+SELECT q.id, q.user_requested, e.fill_allowed FROM cache_download_queue q JOIN cache_entries e ON e.id = q.cache_entry_id WHERE q.leased_by = $owner`,
   deleteSpan: 'DELETE FROM cache_chunks WHERE cache_entry_id = $id AND start_byte = $start',
   insertSpan: 'INSERT INTO cache_chunks (cache_entry_id, start_byte, end_byte) VALUES ($id, $start, $end)',
   growSpan: 'UPDATE cache_chunks SET end_byte = $end WHERE cache_entry_id = $id AND start_byte = $start',

@@ -61,7 +61,7 @@ export function writeTable(connection: SqliteConnection, owner: string): WriteTa
     finish: (request, now) => spans.finish(request, now),
     renew: (now) => claims.renew(now),
     release: (request) => claims.release(request),
-    sweep: (fill, now) => claims.sweep(fill, now),
+    sweep: (fill, now, dead) => claims.sweep(fill, now, dead),
     fill: (request) => queue.fill(request),
     prefetch: (request) => queue.prefetch(request),
     pause: (id, now) => queue.pause(id, now),

@@ -225,6 +225,22 @@ export const removals: readonly ContractCheck[] = [
   },
 ];
 
+/** Files that are to be unlinked. */
+export const trash: readonly ContractCheck[] = [
+  {
+    name: 'whoever is late to forget a file forgets no other: its number is never given again',
+    async run(stage) {
+      await stage.repository.deleteEntry((await stage.add()).id, stage.now);
+      const [first] = await stage.repository.trash();
+      await stage.other.forgetTrash(first?.id ?? 0);
+      const next = await stage.add();
+      await stage.repository.deleteEntry(next.id, stage.now);
+      await stage.repository.forgetTrash(first?.id ?? 0);
+      deepStrictEqual(await trashed(stage), [next.filePath]);
+    },
+  },
+];
+
 /** The whole. */
 export const whole: readonly ContractCheck[] = [
   {
