@@ -18,7 +18,7 @@ const AFTERMATH_MS = 60;
 
 /** @param {import('./figures.mjs').BenchOptions} options @returns {Promise<Figure[]>} */
 export async function run({ quick }) {
-  const rounds = quick ? 7 : 21;
+  const rounds = quick ? 5 : 21;
   const figures = [];
   for (const roundTripMs of [ROUND_TRIP_MS, 0]) {
     figures.push(...(await idle(roundTripMs, rounds)), await whileFilling(roundTripMs, rounds));

@@ -44,6 +44,9 @@ export function startModule(module, settings) {
 /** @param {ChildProcess} child @returns {Started} */
 function watched(child) {
   children.add(child);
+  // Who prints what nobody reads would stop one day.
+  child.stdout?.resume();
+  child.stderr?.resume();
   child.on('exit', () => children.delete(child));
   return { child, pid: Number(child.pid), stop: () => stopChild(child) };
 }

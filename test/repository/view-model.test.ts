@@ -229,7 +229,15 @@ const steps = {
   rawForget: (world, { a }, { id }) => world.run('DELETE FROM cache_chunks WHERE cache_entry_id = ? AND start_byte <= ?', id, a),
   rawRow: (world, step, { id }) => {
     const { start, end } = rangeOf(step);
-    const sql = 'INSERT OR IGNORE INTO cache_download_queue (cache_entry_id, start_byte, end_byte, priority) VALUES (?, ?, ?, ?)';
+    // Rows lie apart from each other.
+    const overlapping = world.all(
+      'SELECT 1 FROM cache_download_queue WHERE cache_entry_id = ? AND start_byte <= ? AND end_byte >= ?',
+      id,
+      end,
+      start,
+    );
+    if (overlapping.length > 0) return;
+    const sql = 'INSERT INTO cache_download_queue (cache_entry_id, start_byte, end_byte, priority) VALUES (?, ?, ?, ?)';
     world.run(sql, id, start, end, step.n % 4);
   },
   rawUnwant: (world, { a }, { id }) => world.run('DELETE FROM cache_download_queue WHERE cache_entry_id = ? AND start_byte >= ?', id, a),
