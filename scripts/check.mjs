@@ -6,8 +6,8 @@ import { ensureInstalled, root } from './setup.mjs';
 // `npm run check`: everything that can be known without running the product. Each step is the script `check:NAME` of
 // package.json, and can be run alone.
 
-/** Steps in one row run one after the other, rows run side by side. */
-const rows = [['build', 'package'], ['types'], ['style'], ['layers'], ['unused'], ['tidy']];
+/** Steps in one row run one after the other, rows run side by side. Tests import the package by its name: their types need the build. */
+const rows = [['build', 'types', 'package'], ['style'], ['layers'], ['unused'], ['tidy']];
 /** @type {Record<string, string>} */
 const mends = { style: 'npm run format' };
 

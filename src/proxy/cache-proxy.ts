@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { EntryReader } from '../downloads/entry-reader.ts';
 import { chunksOf } from '../downloads/reading.ts';
-import { asSeekwellError } from '../errors.ts';
+import { isSeekwellError, type SeekwellError } from '../errors.ts';
 import type { FileCache } from '../file-cache.ts';
 import type { Logger } from '../logger.ts';
 import { BufferPool } from './buffer-pool.ts';
@@ -131,7 +131,8 @@ export class CacheProxy {
       await this.#pump(reader, response);
       response.end();
     } catch (error) {
-      if (!ended.aborted) this.#note(error, stream.entryId);
+      // What is not one of ours comes from the socket: the client left.
+      if (!ended.aborted && isSeekwellError(error)) this.#note(error, stream.entryId);
       response.destroy();
     } finally {
       await reader.close();
@@ -153,8 +154,7 @@ export class CacheProxy {
     this.#pool.giveBack(next);
   }
 
-  #note(error: unknown, entryId: number): void {
-    const { code, message } = asSeekwellError(error);
+  #note({ code, message }: SeekwellError, entryId: number): void {
     this.#logger.warn({ entryId, code }, `a stream ended early: ${message}`);
   }
 }
