@@ -8,8 +8,9 @@ import { asSeekwellError, SeekwellError } from '../errors.ts';
 import type { OriginAnswer, OriginClient } from '../origin/origin-client.ts';
 import type { CacheRepository, EnsureOutcome, EntryRow } from '../repository/cache-repository.ts';
 import { BodyQueue } from './body-queue.ts';
+import type { FetchEnd } from './fetch-end.ts';
 import { Signal } from './signal.ts';
-import { type Heard, type RecordFailure, SpanRecorder } from './span-recorder.ts';
+import { type Heard, SpanRecorder } from './span-recorder.ts';
 
 /** What follows is asked for when this few bytes are left, so that a reader that goes on does not wait for another round trip. */
 const NEAR_END_BYTES = 1024 * 1024;
@@ -17,20 +18,6 @@ const NEAR_END_BYTES = 1024 * 1024;
 const RATE_MS = 300;
 
 type BytesAnswer = Extract<OriginAnswer, { kind: 'bytes' }>;
-
-/** How a fetch ended. */
-export type FetchEnd =
-  /** It wrote what it held, or was told to stop. */
-  | { readonly kind: 'done' }
-  | RecordFailure
-  /** The answer cannot be kept: it is encoded. */
-  | { readonly kind: 'uncacheable'; readonly error: SeekwellError }
-  /** The entry's file is missing although spans of it are recorded. */
-  | { readonly kind: 'lost' }
-  | { readonly kind: 'empty' }
-  | { readonly kind: 'unsatisfiable'; readonly total: number | null }
-  | { readonly kind: 'refused'; readonly error: SeekwellError; readonly status: number | null }
-  | { readonly kind: 'transient'; readonly error: SeekwellError; readonly retryAfterMs: number | null; readonly progress: boolean };
 
 /** Who else wants bytes, and how fast they may come: what a fetch asks its manager. */
 export interface FetchGuide {
@@ -71,6 +58,8 @@ export interface FetchParts {
   readonly origin: OriginClient;
   readonly clock: Clock;
   readonly guide: FetchGuide;
+  /** The most bytes the cache may hold; null: no limit. */
+  readonly quota: number | null;
 }
 
 /**
@@ -247,6 +236,8 @@ export class ChunkDownloader {
     this.#heard = { description: answer.description, headers: answer.headers };
     this.#progress.fire();
     if (!(await this.#place(answer))) return { kind: 'done' };
+    const refusal = await this.#bindVersion(this.#heard);
+    if (refusal !== null) return refusal;
     this.#file = await this.#openFile();
     if (this.#file === null) return { kind: 'lost' };
     if (this.#stopping) return { kind: 'done' };
@@ -255,11 +246,23 @@ export class ChunkDownloader {
     return this.#pump(this.#body, this.#file, recorder);
   }
 
+  /**
+   * Binds the epoch to the version that is about to be written, where none is yet: another fetch may have heard of another one, and two versions must never
+   * meet in one file. Null: go on.
+   */
+  async #bindVersion(heard: Heard): Promise<FetchEnd | null> {
+    if (this.#task.expected !== null) return null;
+    const { repository } = this.#parts;
+    const outcome = await repository.describe({ entryId: this.entry.id, epoch: this.entry.epoch, ...heard });
+    return outcome.kind === 'described' ? null : outcome;
+  }
+
   #record(file: ChunkFile, heard: Heard): SpanRecorder {
-    const { repository, clock, guide } = this.#parts;
+    const { repository, clock, guide, quota } = this.#parts;
     this.#recorder = new SpanRecorder(this.entry, file, heard, this.#position, {
       repository,
       clock,
+      quota,
       recorded: (complete) => guide.recorded(this, complete),
       failed: () => this.#arrived.fire(),
     });

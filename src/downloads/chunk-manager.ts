@@ -358,9 +358,9 @@ export class ChunkManager implements FetchGuide {
   #start(entry: EntryRow, spec: RangeSpec, claim: Extract<EnsureOutcome, { kind: 'mine' }> | null, priority: Priority): ChunkDownloader {
     const hasSpans = claim?.hasSpans ?? false;
     const purpose = claim?.requested === true ? PRIORITY.MEDIUM : priority === PRIORITY.LOW ? PRIORITY.LOW : null;
-    const expected = hasSpans ? knownVersion(entry) : null;
+    const expected = knownVersion(entry);
     const task: FetchTask = { entry, spec, claimedEnd: claim?.end ?? null, priority, purpose, expected, hasSpans };
-    const fetch = new ChunkDownloader(task, { ...this.#parts, guide: this });
+    const fetch = new ChunkDownloader(task, { ...this.#parts, guide: this, quota: this.#parts.settings.quota });
     this.#fetches.add(fetch);
     this.#leases.keep();
     const run = this.#run(fetch);

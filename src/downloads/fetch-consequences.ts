@@ -6,8 +6,10 @@ import type { Logger } from '../logger.ts';
 import type { Randomness } from '../randomness.ts';
 import type { CacheRepository, EntryRow } from '../repository/cache-repository.ts';
 import type { CacheEvents } from './cache-events.ts';
-import type { ChunkDownloader, FetchEnd } from './chunk-downloader.ts';
+import type { ChunkDownloader } from './chunk-downloader.ts';
 import type { EntryRemoval } from './entry-removal.ts';
+import type { FetchEnd } from './fetch-end.ts';
+import { knownVersion } from './known-version.ts';
 
 /** More versions than this within the window: the origin changes faster than it can be cached. */
 const MAX_CHANGES = 3;
@@ -86,6 +88,7 @@ export class FetchConsequences {
         logger.info({ ...fields, code: end.error.code }, end.error.message);
         return this.#delay(fetch, end.error.message, end);
       case 'unsatisfiable':
+        await this.#finish(fetch.entry, end.total);
         if (fetch.purpose !== null) await this.#delay(fetch, 'the origin says that the range lies beyond the end', NO_PROGRESS);
         return;
       case 'done':
@@ -107,6 +110,14 @@ export class FetchConsequences {
       default:
         return;
     }
+  }
+
+  /** A resource without a length whose end was not recorded, as when its process was killed: the origin has just told where it is. */
+  async #finish(entry: EntryRow, total: number | null): Promise<void> {
+    const { repository, clock } = this.#parts;
+    const description = knownVersion(entry);
+    if (description === null || description.total !== null || total === null) return;
+    await repository.finish({ entryId: entry.id, epoch: entry.epoch, total, description, headers: {} }, clock.now());
   }
 
   async #delay(

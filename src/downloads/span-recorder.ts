@@ -25,6 +25,8 @@ export type RecordFailure =
 export interface RecorderParts {
   readonly repository: CacheRepository;
   readonly clock: Clock;
+  /** Bytes whose lease ended before they were recorded may not exceed it; null: no limit. */
+  readonly quota: number | null;
   /** Called after each commit. */
   recorded(complete: boolean): void;
   /** Called once, when nothing more can be recorded. */
@@ -97,12 +99,12 @@ export class SpanRecorder {
   }
 
   async #commit(): Promise<void> {
-    const { repository, clock } = this.#parts;
+    const { repository, clock, quota } = this.#parts;
     const { id: entryId, epoch } = this.#entry;
     const range = { start: this.#recordedTo, end: this.#writtenTo - 1 };
     try {
       await this.#file.sync();
-      const outcome = await repository.commit({ entryId, epoch, range, ...this.#heard }, clock.now());
+      const outcome = await repository.commit({ entryId, epoch, range, quota, ...this.#heard }, clock.now());
       if (outcome.kind === 'committed') {
         this.#recordedTo = range.end + 1;
         this.#parts.recorded(outcome.complete);

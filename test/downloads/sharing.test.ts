@@ -5,6 +5,7 @@ import { CacheServer } from '../support/cache-server.ts';
 import { Daemon } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
 import { ScriptedOrigin } from '../support/scripted-origin.ts';
+import { firstDifference } from '../support/seeded-bytes.ts';
 import { temporaryFolder } from '../support/temp-folder.ts';
 
 const MIB = 1024 * 1024;
@@ -154,4 +155,24 @@ test('the leases of a process that was killed hold nobody up', async () => {
   const server = await CacheServer.start({ cacheDir });
   await eventually('its rows are given back', async () => (await server.cache.statistics()).leasedBytes === 0, 1_500);
   expect((await get(await server.streamOf(film.url))).body.equals(film.bytes())).toBe(true);
+});
+
+test('two caches that hear of different versions at the same time never mix them', async () => {
+  const cacheDir = await temporaryFolder();
+  const origin = await ScriptedOrigin.start();
+  const film = origin.add('/film.mkv', { size: 6 * MIB });
+  film.next(1, { fault: { kind: 'stall', after: MIB } });
+  const first = await CacheServer.start({ cacheDir });
+  const second = await CacheServer.start({ cacheDir });
+  const old = { seed: film.seed };
+  const reading = get(await first.streamOf(film.url)).catch(() => null);
+  await film.waitForBytes(MIB);
+  film.change();
+  const fresh = await get(await second.streamOf(film.url), `bytes=${3 * MIB}-${4 * MIB - 1}`);
+  expect(fresh.body.equals(film.bytes(3 * MIB, 4 * MIB - 1))).toBe(true);
+  film.release();
+  const started = await reading;
+  // The one that had begun with the old version is cut, or got all of it; it is given nothing of the new one.
+  if (started !== null && started.status === 200) expect(firstDifference(old.seed, 0, started.body)).toBeNull();
+  expect((await get(await first.streamOf(film.url))).body.equals(film.bytes())).toBe(true);
 });
