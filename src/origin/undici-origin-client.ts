@@ -49,7 +49,7 @@ function headersFor(target: OriginTarget, { range, expected }: OriginRequest): R
 }
 
 /**
- * Asks origins through undici's `dispatch` handlers, which carry twice the bytes a second that `request` and its streams do. Timeouts: 10 s for a
+ * Asks origins through undici's `dispatch` handlers: bytes come in callbacks that can be held back, without a stream in between. Timeouts: 10 s for a
  * connection, 15 s for the headers, 15 s without a byte of a body that is not paused.
  */
 export class UndiciOriginClient implements OriginClient {
