@@ -124,10 +124,9 @@ export class ChunkManager implements FetchGuide {
     for (const fetch of this.#fetches.of(entryId)) {
       if (fetch.priority >= PRIORITY.MEDIUM || fetch.stopping || this.#demands.want(fetch)) continue;
       changed = true;
-      const fills = this.#parts.settings.fill && fetch.entry.fillAllowed;
       // The rest would be fetched anyway, at the price of another request.
       if (fetch.purpose !== null) fetch.setPriority(fetch.purpose);
-      else if (fills && (finished || fetch.wholeBody)) fetch.setPriority(PRIORITY.LOW);
+      else if (this.#fills(fetch.entry) && (finished || fetch.wholeBody)) fetch.setPriority(PRIORITY.LOW);
       else fetch.stop();
     }
     if (changed) this.#room();
@@ -264,8 +263,7 @@ export class ChunkManager implements FetchGuide {
     body: { readonly start: number; readonly end: number | null },
     held: ByteRange | null,
   ): Promise<EnsureOutcome> {
-    const { repository, clock, settings } = this.#parts;
-    if (held !== null) await repository.release({ entryId: fetch.entry.id, range: held, fill: settings.fill }, clock.now());
+    if (held !== null) await this.#release(fetch.entry.id, held);
     // A suffix was asked for as a whole and is claimed as a whole; a whole body as it comes.
     const rows = fetch.wholeBody ? 1 : MAX_ROWS;
     return this.#claim(fetch.entry, body.start, { limit: fetch.wholeBody ? null : body.end, priority: PRIORITY.CRITICAL, rows });
@@ -298,19 +296,22 @@ export class ChunkManager implements FetchGuide {
 
   /** What is granted while the cache closes is given back: its lease would keep others waiting. */
   async #claimUnlessClosed(request: EnsureRequest): Promise<EnsureOutcome> {
-    const { repository, clock, settings } = this.#parts;
+    const { repository, clock } = this.#parts;
     const outcome = await repository.ensure(request, clock.now());
     if (outcome.kind !== 'mine' || !this.#closed) return outcome;
-    const { entryId, offset: start } = request;
-    await repository.release({ entryId, range: { start, end: outcome.end }, fill: settings.fill }, clock.now());
+    await this.#release(request.entryId, { start: request.offset, end: outcome.end });
     return { kind: 'gone' };
   }
 
   async #giveBack(entry: EntryRow, start: number, end: number): Promise<Acquired> {
-    const { repository, clock, settings } = this.#parts;
-    await repository.release({ entryId: entry.id, range: { start, end }, fill: settings.fill }, clock.now());
+    await this.#release(entry.id, { start, end });
     this.#room();
     return { kind: 'again' };
+  }
+
+  #release(entryId: number, range: ByteRange): Promise<void> {
+    const { repository, clock, settings } = this.#parts;
+    return repository.release({ entryId, range, fill: settings.fill }, clock.now());
   }
 
   #fills(entry: EntryRow): boolean {
