@@ -14,6 +14,7 @@ import type { DownloadSettings } from './downloads/download-settings.ts';
 import { EntryReader } from './downloads/entry-reader.ts';
 import { EntryRemoval, newFilePath } from './downloads/entry-removal.ts';
 import { FetchConsequences } from './downloads/fetch-consequences.ts';
+import { KnownHeaders } from './downloads/known-headers.ts';
 import { Prefetcher } from './downloads/prefetcher.ts';
 import type { OpenOptions, ReaderParts } from './downloads/reader-options.ts';
 import { chunksOf, readable } from './downloads/reading.ts';
@@ -88,7 +89,7 @@ export class FileCache implements AsyncDisposable, EntryHost {
 
   protected constructor(parts: CacheParts) {
     this.#parts = parts;
-    this.#reading = { ...parts, lookahead: parts.settings.lookahead };
+    this.#reading = { ...parts, headers: new KnownHeaders(parts.repository), lookahead: parts.settings.lookahead };
     const { repository, manager, clock, logger, events, settings, options } = parts;
     const { background = true } = options;
     const only = typeof background === 'number' ? background : null;

@@ -11,6 +11,7 @@ import type { FileCache } from './file-cache.ts';
 import type { Logger } from './logger.ts';
 import { problemHeaders, problemOf } from './problem.ts';
 import { CacheProxy } from './proxy/cache-proxy.ts';
+import { PlainConnections } from './proxy/plain-connections.ts';
 import { keyOfPath } from './proxy/stream-path.ts';
 
 /** A request must have come in by then, in milliseconds: connections that dribble one hold no place for long. Answers may take for ever. */
@@ -68,7 +69,13 @@ export async function startServer(cache: FileCache, options: ServerOptions): Pro
     streamKeyOf: keyOfPath,
   });
   server.on('request', requestHandler({ access, proxy, fetch: (request) => api.fetch(request), logger }));
-  const running = new HttpServer({ url, server, proxy, closing, cache });
+  const plain = new PlainConnections(server, {
+    clock: cache.clock,
+    keepAliveMs: KEEP_ALIVE_MS,
+    accepts: (request) => access.refusalOf(request, request.path) === null,
+    answer: (request, outlet, socket) => proxy.handlePlain(request, outlet, socket),
+  });
+  const running = new HttpServer({ url, server, plain, proxy, closing, cache });
   try {
     await cache.announce(baseUrl ?? url, token);
   } catch (error) {
@@ -81,6 +88,7 @@ export async function startServer(cache: FileCache, options: ServerOptions): Pro
 interface Parts {
   readonly url: string;
   readonly server: Server;
+  readonly plain: PlainConnections;
   readonly proxy: CacheProxy;
   readonly closing: AbortController;
   readonly cache: FileCache;
@@ -114,8 +122,9 @@ class HttpServer implements RunningServer {
   }
 
   async #close(): Promise<void> {
-    const { server, closing, cache } = this.#parts;
+    const { server, plain, closing, cache } = this.#parts;
     closing.abort();
+    plain.close();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     try {
       await cache.announce(null);
@@ -127,9 +136,13 @@ class HttpServer implements RunningServer {
   }
 
   #end(): void {
-    const { server, proxy } = this.#parts;
+    const { server, plain, proxy } = this.#parts;
     proxy.endAll();
-    this.#timers.push(this.#clock.after(GRACE_MS, () => server.closeAllConnections()));
+    const closeAll = (): void => {
+      plain.closeAll();
+      server.closeAllConnections();
+    };
+    this.#timers.push(this.#clock.after(GRACE_MS, closeAll));
   }
 }
 

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import { SeekwellError } from '../errors.ts';
 import type { EntryKey } from '../repository/cache-repository.ts';
@@ -35,6 +35,13 @@ function sameSecret(a: string, b: string): boolean {
   return timingSafeEqual(left, right);
 }
 
+/** What of a request says who asks for what. */
+export interface AskedFor {
+  readonly method?: string | undefined;
+  readonly url?: string | undefined;
+  readonly headers: Pick<IncomingHttpHeaders, 'host' | 'origin' | 'authorization'>;
+}
+
 /** Decides who may ask. */
 export class Access {
   readonly #token: string | null;
@@ -53,7 +60,7 @@ export class Access {
    * Why `request` is refused, or null.
    * @param path without the query
    */
-  refusalOf(request: IncomingMessage, path: string): SeekwellError | null {
+  refusalOf(request: AskedFor, path: string): SeekwellError | null {
     const { method = 'GET', headers, url = '' } = request;
     if (!this.#answersTo(headers.host)) {
       return new SeekwellError('MISDIRECTED', 'this daemon does not answer to the host name of the request');

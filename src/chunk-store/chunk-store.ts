@@ -8,6 +8,12 @@ export interface ChunkFile {
    */
   read(into: Uint8Array, position: number): Promise<number>;
   /**
+   * Reads at once what the system most likely holds in memory: from `position` on, as much as fits. 0: nothing is known to be there, `read` must tell.
+   * A read that has to wait for the disk after all costs everybody that wait; it makes the file forget what it took for granted.
+   * @throws SeekwellError STORAGE_FAILED
+   */
+  readNow(into: Uint8Array, position: number): number;
+  /**
    * Writes `chunks`, one after the other, from `position` on. They are readable at once, durable only after `sync`.
    * @throws SeekwellError STORAGE_FAILED; part of the bytes may have been written
    */
@@ -25,6 +31,8 @@ export interface ChunkStore {
    * @throws SeekwellError STORAGE_FAILED
    */
   open(path: string): Promise<ChunkFile | null>;
+  /** As `open`, where somebody has the file open already; null where that is not so: `open` must tell. */
+  openNow(path: string): ChunkFile | null;
   /**
    * Opens `path`, creating it where it does not exist.
    * @throws SeekwellError STORAGE_FAILED

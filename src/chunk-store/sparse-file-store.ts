@@ -1,10 +1,11 @@
-import { close, constants, open, read, writev } from 'node:fs';
+import { close, constants, open, read, readSync, writev } from 'node:fs';
 import { mkdir, readdir, unlink } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { promisify } from 'node:util';
 import type { Clock, Timer } from '../clock.ts';
 import { SeekwellError } from '../errors.ts';
 import type { ChunkFile, ChunkStore } from './chunk-store.ts';
+import { ResidentPages } from './resident-pages.ts';
 import { SyncThread } from './sync-thread.ts';
 
 const openFile = promisify(open);
@@ -27,6 +28,7 @@ export interface SparseFileStoreOptions {
 interface Shared {
   readonly path: string;
   readonly fd: number;
+  readonly resident: ResidentPages;
   users: number;
   /** When the last user left, monotonic milliseconds. */
   idleSince: number;
@@ -73,6 +75,11 @@ export class SparseFileStore implements ChunkStore {
       if (isMissing(error)) return null;
       throw failed('opened', error);
     }
+  }
+
+  openNow(path: string): ChunkFile | null {
+    const shared = this.#open.get(path);
+    return shared === undefined ? null : this.#use(shared);
   }
 
   async create(path: string): Promise<ChunkFile> {
@@ -137,14 +144,14 @@ export class SparseFileStore implements ChunkStore {
       await closeFile(fd);
       return file;
     }
-    const shared: Shared = { path, fd, users: 0, idleSince: 0, unsyncedFolders, removed: false };
+    const shared: Shared = { path, fd, resident: new ResidentPages(), users: 0, idleSince: 0, unsyncedFolders, removed: false };
     this.#open.set(path, shared);
     return this.#use(shared);
   }
 
   #use(shared: Shared): ChunkFile {
     shared.users++;
-    return new SparseFile(shared, this.#syncThread, () => this.#release(shared));
+    return new SparseFile(shared, this.#clock, this.#syncThread, () => this.#release(shared));
   }
 
   async #release(shared: Shared): Promise<void> {
@@ -154,7 +161,15 @@ export class SparseFileStore implements ChunkStore {
     // Map order is the order of last use: the one that was idle longest comes first.
     this.#open.delete(shared.path);
     this.#open.set(shared.path, shared);
-    await this.#closeIdle();
+    if (this.#open.size > MAX_IDLE) await this.#closeIdle();
+    else this.#closeIdleLater();
+  }
+
+  #closeIdleLater(): void {
+    this.#closing ??= this.#clock.after(IDLE_MS, () => {
+      this.#closing = null;
+      void this.#closeIdle();
+    });
   }
 
   async #closeIdle(): Promise<void> {
@@ -162,12 +177,7 @@ export class SparseFileStore implements ChunkStore {
     const idle = [...this.#open.values()].filter(({ users }) => users === 0);
     const surplus = idle.filter(({ idleSince }, index) => index < idle.length - MAX_IDLE || now - idleSince >= IDLE_MS);
     for (const shared of surplus) this.#open.delete(shared.path);
-    if (idle.length > surplus.length && this.#closing === null) {
-      this.#closing = this.#clock.after(IDLE_MS, () => {
-        this.#closing = null;
-        void this.#closeIdle();
-      });
-    }
+    if (idle.length > surplus.length) this.#closeIdleLater();
     await Promise.all(surplus.map(({ fd }) => closeFile(fd)));
   }
 }
@@ -176,15 +186,17 @@ export class SparseFileStore implements ChunkStore {
 class SparseFile implements ChunkFile {
   readonly path: string;
   readonly #shared: Shared;
+  readonly #clock: Clock;
   readonly #syncThread: SyncThread | null;
   readonly #release: () => Promise<void>;
   /** Calls under way: the descriptor's number must not be reused before they end. */
   #underWay = 0;
   #closed = false;
 
-  constructor(shared: Shared, syncThread: SyncThread | null, release: () => Promise<void>) {
+  constructor(shared: Shared, clock: Clock, syncThread: SyncThread | null, release: () => Promise<void>) {
     this.path = shared.path;
     this.#shared = shared;
+    this.#clock = clock;
     this.#syncThread = syncThread;
     this.#release = release;
   }
@@ -197,8 +209,23 @@ class SparseFile implements ChunkFile {
         if (count === 0) break;
         done += count;
       }
+      if (done > 0) this.#shared.resident.mark(position, done);
       return done;
     });
+  }
+
+  readNow(into: Uint8Array, position: number): number {
+    const { fd, resident } = this.#shared;
+    const length = this.#closed ? 0 : resident.count(position, into.length);
+    if (length === 0) return 0;
+    const began = this.#clock.monotonic();
+    try {
+      return readSync(fd, into, 0, length, position);
+    } catch (error) {
+      throw failed('read', error);
+    } finally {
+      resident.took(this.#clock.monotonic() - began);
+    }
   }
 
   async write(chunks: readonly Uint8Array[], position: number): Promise<void> {
@@ -207,6 +234,7 @@ class SparseFile implements ChunkFile {
       let at = position;
       while (rest.length > 0) {
         const count = await this.#writeOnce(rest, at);
+        this.#shared.resident.mark(at, count);
         at += count;
         rest = without(rest, count);
       }

@@ -1,6 +1,7 @@
 import type { ChunkFile, ChunkStore } from '../chunk-store/chunk-store.ts';
 import type { Clock } from '../clock.ts';
 import type { ByteRange } from '../core/byte-ranges.ts';
+import { type Ending, EndSignal } from '../core/ending.ts';
 import type { RangeSpec } from '../core/http-range.ts';
 import type { Priority } from '../core/priority.ts';
 import type { Description } from '../core/validator.ts';
@@ -71,7 +72,7 @@ export class ChunkDownloader {
   readonly entry: EntryRow;
   readonly #parts: FetchParts;
   readonly #task: FetchTask;
-  readonly #abort = new AbortController();
+  readonly #abort = new EndSignal();
   readonly #progress = new Signal();
   #priority: Priority;
   #start: number;
@@ -168,12 +169,12 @@ export class ChunkDownloader {
   }
 
   /** Resolves when it got further, changed its mind or ended. */
-  changed(signal?: AbortSignal): Promise<void> {
+  changed(signal?: Ending): Promise<void> {
     return this.#progress.next(signal);
   }
 
   /** Waits for the origin's headers; null when it ended without, or `signal` fired. */
-  async untilHeard(signal: AbortSignal): Promise<Heard | null> {
+  async untilHeard(signal: Ending): Promise<Heard | null> {
     while (this.#heard === null && this.#end === null && !signal.aborted) await this.changed(signal);
     return this.#heard;
   }
@@ -226,7 +227,7 @@ export class ChunkDownloader {
   async #transfer(): Promise<FetchEnd> {
     const { entry, spec, expected } = this.#task;
     const location = { url: entry.originalUrl, headers: entry.requestHeaders };
-    const answer = await this.#parts.origin.open({ location, range: spec, expected }, this.#abort.signal);
+    const answer = await this.#parts.origin.open({ location, range: spec, expected }, this.#abort);
     if (this.#stopping) {
       if (answer.kind === 'bytes') answer.body.abort();
       return { kind: 'done' };

@@ -18,6 +18,15 @@ export class EntryFile {
     return (await this.#file?.read(into, position)) ?? 0;
   }
 
+  /** As `read`, without waiting: 0 where it is not known to be in memory. */
+  readNow(path: string, into: Uint8Array, position: number): number {
+    if (this.#file?.path !== path) {
+      if (this.#file !== null) return 0;
+      this.#file = this.#store.openNow(path);
+    }
+    return this.#file?.readNow(into, position) ?? 0;
+  }
+
   async close(): Promise<void> {
     const file = this.#file;
     this.#file = null;

@@ -1,4 +1,5 @@
 import type { ByteRange } from '../core/byte-ranges.ts';
+import { EndSignal } from '../core/ending.ts';
 import { type Description, sameVersion } from '../core/validator.ts';
 import { SeekwellError } from '../errors.ts';
 import type { EntryRow, ReadView } from '../repository/cache-repository.ts';
@@ -15,7 +16,7 @@ import type { Heard } from './span-recorder.ts';
 
 /** How often a reader that waits for another process looks whether it committed, in milliseconds. */
 const POLL_MS = 20;
-/** Why a reader's waiting ends. Given to each abort: without a reason Node makes an exception with a stack for each. */
+/** What a reader that was ended says. */
 const ENDED = 'the reading was ended';
 
 /** From where the byte at the position comes. */
@@ -34,7 +35,7 @@ export class EntryReader {
   readonly #patience: ReaderPatience;
   readonly #file: EntryFile;
   /** Ends every waiting: the reader was closed, or whoever opened it gave up. */
-  readonly #end = new AbortController();
+  readonly #end = new EndSignal();
   #entry: EntryRow;
   #opened: Heard | null = null;
   #demand: ReaderDemand;
@@ -93,6 +94,11 @@ export class EntryReader {
     return this.#demand.position;
   }
 
+  /** Bytes from there to the end of what is read, or of what may be where the end is not known. */
+  get remaining(): number {
+    return this.#demand.end - this.#demand.position + 1;
+  }
+
   /** Sets what is read from now on: `range` lies within the total where one is known. */
   begin(range: ByteRange): void {
     const before = this.#demand;
@@ -116,6 +122,19 @@ export class EntryReader {
     }
   }
 
+  /** As `read`, without waiting: 0 where that takes a wait, and at the end. @throws SeekwellError as `read` does */
+  readNow(into: Uint8Array): number {
+    const source = this.#sourceNow();
+    if (source === null) return 0;
+    const { position, end } = this.#demand;
+    const last = source.kind === 'span' ? source.span.end : source.fetch.position - 1;
+    const room = Math.min(last, end) - position + 1;
+    const count = this.#file.readNow(this.#entry.filePath, room < into.length ? into.subarray(0, room) : into, position);
+    if (count === 0) return 0;
+    this.#given(source, count);
+    return this.#advance(count);
+  }
+
   /**
    * Waits until `read` has a byte to give, or the end is reached.
    * @throws SeekwellError as `read` does
@@ -128,7 +147,7 @@ export class EntryReader {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#end.abort(ENDED);
+    this.#end.abort();
     this.#options.signal?.removeEventListener('abort', this.#giveUp);
     this.#parts.traffic.openReaders--;
     // Whoever only asked what the resource is has not left early.
@@ -138,7 +157,7 @@ export class EntryReader {
     await this.#file.close();
   }
 
-  readonly #giveUp = (): void => this.#end.abort(ENDED);
+  readonly #giveUp = (): void => this.#end.abort();
 
   #newDemand(range: ByteRange): ReaderDemand {
     const { clock, lookahead, manager } = this.#parts;
@@ -164,7 +183,7 @@ export class EntryReader {
       this.#refuseWhenClosed();
       if (!looked) await this.#look();
       const known = knownVersion(this.#entry);
-      if (known !== null) return { description: known, headers: await this.#parts.repository.headersOf(this.#entry.id) };
+      if (known !== null) return { description: known, headers: await this.#parts.headers.of(this.#entry) };
       const underWay = this.#parts.manager.heardOf(this.#entry);
       if (underWay !== null) return underWay;
       await this.#ask();
@@ -176,7 +195,7 @@ export class EntryReader {
   }
 
   async #heardFrom(fetch: ChunkDownloader): Promise<Heard | null> {
-    const heard = await fetch.untilHeard(this.#end.signal);
+    const heard = await fetch.untilHeard(this.#end);
     this.#refuseWhenClosed();
     if (heard !== null || fetch.end?.kind !== 'unsatisfiable' || fetch.end.total === null) return heard;
     return { description: { validator: { etag: null, lastModified: null }, total: fetch.end.total, mimeType: null }, headers: {} };
@@ -201,38 +220,45 @@ export class EntryReader {
     return null;
   }
 
+  /** As `#source`, without waiting: null where that takes a wait, and at the end. */
+  #sourceNow(): Exclude<Source, { kind: 'through' }> | null {
+    const { position, end } = this.#demand;
+    if (this.#through !== null || position > end || this.#end.aborted) return null;
+    if (this.#span !== null && position >= this.#span.start && position <= this.#span.end) return { kind: 'span', span: this.#span };
+    return this.#fetch?.hasWritten(position) === true && this.#begun ? { kind: 'fetch', fetch: this.#fetch } : null;
+  }
+
   /** The bytes at the position; 0: they are not there after all. */
   async #take(source: Source, into: Uint8Array): Promise<number> {
-    const { traffic } = this.#parts;
     const { position } = this.#demand;
     let count: number;
-    switch (source.kind) {
-      case 'span':
-        this.#readAhead(source.span);
-        count = await this.#readFile(into.subarray(0, source.span.end - position + 1));
-        traffic.hitBytes += count;
-        return count;
-      case 'fetch':
-        count = await this.#readFile(into.subarray(0, source.fetch.position - position));
-        traffic.missBytes += count;
-        return count;
-      case 'through':
-        count = source.through.take(into);
-        traffic.missBytes += count;
-        traffic.originBytes += count;
-        return count;
+    if (source.kind === 'through') count = source.through.take(into);
+    else if (source.kind === 'span') count = await this.#readFile(into.subarray(0, source.span.end - position + 1));
+    else count = await this.#readFile(into.subarray(0, source.fetch.position - position));
+    this.#given(source, count);
+    return count;
+  }
+
+  #given(source: Source, count: number): void {
+    const { traffic } = this.#parts;
+    if (source.kind === 'span') {
+      traffic.hitBytes += count;
+      this.#readAhead(source.span);
+      return;
     }
+    traffic.missBytes += count;
+    if (source.kind === 'through') traffic.originBytes += count;
   }
 
   async #throughHasBytes(through: PassThrough): Promise<boolean> {
     try {
-      if (await through.hasBytes(this.#end.signal)) return true;
+      if (await through.hasBytes(this.#end)) return true;
       this.#ended = this.opened.description.total === null;
       if (!this.#ended) throw new SeekwellError('ORIGIN_UNREACHABLE', 'the origin ended the transfer too early');
     } catch (error) {
       this.#dropThrough();
       if (!(error instanceof SeekwellError)) throw error;
-      await this.#patience.failed(error, { begun: this.#begun, progress: this.#begun }, this.#end.signal);
+      await this.#patience.failed(error, { begun: this.#begun, progress: this.#begun }, this.#end);
     }
     return false;
   }
@@ -245,7 +271,7 @@ export class EntryReader {
     else if (position > fetch.limit && (fetch.stopping || (position > fetch.limit + 1 && !fetch.wholeBody))) this.#fetch = null;
     else {
       this.#demand.starve();
-      await fetch.changed(this.#end.signal);
+      await fetch.changed(this.#end);
     }
     return false;
   }
@@ -279,7 +305,7 @@ export class EntryReader {
   async #ask(): Promise<void> {
     const { manager, clock } = this.#parts;
     if (!this.#options.mayFetch) throw new SeekwellError('INCOMPLETE', 'these bytes are not cached');
-    await this.#patience.backoff(this.#entry.retryAt, this.#end.signal);
+    await this.#patience.backoff(this.#entry.retryAt, this.#end);
     const { spec } = this.#options;
     if (this.#opened === null && spec?.kind === 'suffix') {
       this.#fetch = manager.acquireSuffix(this.#entry, spec.length);
@@ -290,17 +316,17 @@ export class EntryReader {
     else if (acquired.kind === 'uncacheable') await this.#passThrough();
     else if (acquired.kind === 'elsewhere') await this.#waitForOthers(acquired.until);
     else if (manager.closed) throw new SeekwellError('CLOSED', 'the cache is shutting down');
-    else await pause(clock, 0, this.#end.signal);
+    else await pause(clock, 0, this.#end);
   }
 
   async #passThrough(): Promise<void> {
     const range = { start: this.#demand.position, end: this.#demand.end };
     try {
-      this.#through = await PassThrough.open(this.#parts.origin, this.#entry, range, this.#opened?.description ?? null, this.#end.signal);
+      this.#through = await PassThrough.open(this.#parts.origin, this.#entry, range, this.#opened?.description ?? null, this.#end);
       this.#refuseOtherVersion(this.#through.description);
     } catch (error) {
       if (!(error instanceof SeekwellError)) throw error;
-      await this.#patience.failed(error, { begun: this.#begun, progress: false }, this.#end.signal);
+      await this.#patience.failed(error, { begun: this.#begun, progress: false }, this.#end);
     }
   }
 
@@ -309,8 +335,7 @@ export class EntryReader {
     const { repository, clock } = this.#parts;
     const token = repository.changeToken();
     this.#demand.waiting = true;
-    while (!this.#end.signal.aborted && clock.now() <= until && repository.changeToken() === token)
-      await pause(clock, POLL_MS, this.#end.signal);
+    while (!this.#end.aborted && clock.now() <= until && repository.changeToken() === token) await pause(clock, POLL_MS, this.#end);
     this.#demand.waiting = false;
   }
 
@@ -322,7 +347,7 @@ export class EntryReader {
       case 'refused':
         throw end.error;
       case 'transient':
-        return this.#patience.failed(end.error, { begun: this.#begun, progress: end.progress }, this.#end.signal);
+        return this.#patience.failed(end.error, { begun: this.#begun, progress: end.progress }, this.#end);
       case 'broken':
       case 'uncacheable':
         return this.#passThrough();
@@ -363,7 +388,7 @@ export class EntryReader {
   }
 
   #refuseWhenClosed(): void {
-    if (this.#end.signal.aborted) throw new SeekwellError('CLOSED', ENDED);
+    if (this.#end.aborted) throw new SeekwellError('CLOSED', ENDED);
   }
 
   #forgetPlan(): void {

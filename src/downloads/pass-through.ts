@@ -1,4 +1,5 @@
 import type { ByteRange } from '../core/byte-ranges.ts';
+import type { Ending } from '../core/ending.ts';
 import type { Description } from '../core/validator.ts';
 import { SeekwellError } from '../errors.ts';
 import type { OriginClient } from '../origin/origin-client.ts';
@@ -31,7 +32,7 @@ export class PassThrough {
     entry: EntryRow,
     range: ByteRange,
     expected: Description | null,
-    signal?: AbortSignal,
+    signal?: Ending,
   ): Promise<PassThrough> {
     const location = { url: entry.originalUrl, headers: entry.requestHeaders };
     const end = range.end === Number.MAX_SAFE_INTEGER ? null : range.end;
@@ -58,7 +59,7 @@ export class PassThrough {
   }
 
   /** Waits until bytes are there; false at the end, and when `signal` fires. @throws SeekwellError when the connection breaks off */
-  async hasBytes(signal?: AbortSignal): Promise<boolean> {
+  async hasBytes(signal?: Ending): Promise<boolean> {
     while (this.#queue.bytes === 0) {
       const { over } = this.#queue;
       if (over !== null && over.error !== null) throw over.error;

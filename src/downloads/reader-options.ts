@@ -1,10 +1,12 @@
 import type { ChunkStore } from '../chunk-store/chunk-store.ts';
 import type { Clock } from '../clock.ts';
+import type { Ending } from '../core/ending.ts';
 import type { RangeSpec } from '../core/http-range.ts';
 import type { OriginClient } from '../origin/origin-client.ts';
 import type { CacheRepository } from '../repository/cache-repository.ts';
 import type { ChunkManager } from './chunk-manager.ts';
 import type { FetchConsequences } from './fetch-consequences.ts';
+import type { KnownHeaders } from './known-headers.ts';
 import type { Traffic } from './traffic.ts';
 
 /** What an `EntryReader` needs of the cache. */
@@ -13,6 +15,7 @@ export interface ReaderParts {
   readonly store: ChunkStore;
   readonly origin: OriginClient;
   readonly clock: Clock;
+  readonly headers: KnownHeaders;
   readonly manager: ChunkManager;
   readonly consequences: FetchConsequences;
   readonly traffic: Traffic;
@@ -24,5 +27,5 @@ export interface OpenOptions {
   readonly spec: RangeSpec | null;
   /** False: what is not cached is an error, and no origin is asked. */
   readonly mayFetch: boolean;
-  readonly signal?: AbortSignal;
+  readonly signal?: Ending;
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import type { Ending } from '../core/ending.ts';
 import { SeekwellError } from '../errors.ts';
 import { pause } from './signal.ts';
 
@@ -25,7 +26,7 @@ export class ReaderPatience {
   }
 
   /** The entry's backoff runs until `retryAt`: waits a moment, and then counts it as one failure. */
-  async backoff(retryAt: number | null, signal?: AbortSignal): Promise<void> {
+  async backoff(retryAt: number | null, signal?: Ending): Promise<void> {
     const rest = (retryAt ?? 0) - this.#clock.now();
     if (rest <= 0 || this.#failures > 0) return;
     this.#failures = 1;
@@ -39,7 +40,7 @@ export class ReaderPatience {
    * @param progress whether this try brought bytes: then the next one follows at once
    * @throws SeekwellError `error`, when it is time to give up
    */
-  async failed(error: SeekwellError, state: { readonly begun: boolean; readonly progress: boolean }, signal?: AbortSignal): Promise<void> {
+  async failed(error: SeekwellError, state: { readonly begun: boolean; readonly progress: boolean }, signal?: Ending): Promise<void> {
     if (state.progress) this.calm();
     if (this.#failures === 0) this.#failingSince = this.#clock.monotonic();
     this.#failures++;

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import type { Ending } from '../core/ending.ts';
 
 /** Wakes everybody who waits for something to change. Holds no state: whoever wakes looks again. */
 export class Signal {
@@ -12,7 +13,7 @@ export class Signal {
   }
 
   /** Resolves at the next `fire`, or when `abort` fires. */
-  next(abort?: AbortSignal): Promise<void> {
+  next(abort?: Ending): Promise<void> {
     if (abort?.aborted === true) return Promise.resolve();
     return new Promise((resolve) => {
       const wake = (): void => {
@@ -27,7 +28,7 @@ export class Signal {
 }
 
 /** Resolves after `ms` milliseconds of `clock`, or when `abort` fires. */
-export function pause(clock: Clock, ms: number, abort?: AbortSignal): Promise<void> {
+export function pause(clock: Clock, ms: number, abort?: Ending): Promise<void> {
   if (abort?.aborted === true) return Promise.resolve();
   return new Promise((resolve) => {
     const timer = clock.after(ms, () => {

@@ -1,3 +1,4 @@
+import type { Ending } from '../core/ending.ts';
 import type { RangeSpec } from '../core/http-range.ts';
 import type { Description } from '../core/validator.ts';
 import type { SeekwellError } from '../errors.ts';
@@ -87,7 +88,7 @@ export interface OriginClient {
    * Sends one request and says what the answer means. Never rejects for what an origin or the network does.
    * @param signal aborts the request until the answer is there (`transient` with `CLOSED`); the body has `abort`
    */
-  open(request: OriginRequest, signal?: AbortSignal): Promise<OriginAnswer>;
+  open(request: OriginRequest, signal?: Ending): Promise<OriginAnswer>;
   /** Ends what is under way with `CLOSED`; whatever is opened afterwards is answered so too. */
   close(): Promise<void>;
 }

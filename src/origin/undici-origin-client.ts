@@ -1,5 +1,6 @@
 import { type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import { type Clock, systemClock } from '../clock.ts';
+import type { Ending } from '../core/ending.ts';
 import { rangeHeaderOf } from '../core/http-range.ts';
 import { ifRangeOf } from '../core/validator.ts';
 import { asSeekwellError, SeekwellError } from '../errors.ts';
@@ -77,7 +78,7 @@ export class UndiciOriginClient implements OriginClient {
     }
   }
 
-  async open(request: OriginRequest, signal?: AbortSignal): Promise<OriginAnswer> {
+  async open(request: OriginRequest, signal?: Ending): Promise<OriginAnswer> {
     let target: OriginTarget;
     try {
       target = targetOf(request.location);
@@ -110,7 +111,7 @@ export class UndiciOriginClient implements OriginClient {
   }
 
   /** One request to one target. A connection that turns out to have been closed while it lay idle is replaced once, at once. */
-  async #ask(target: OriginTarget, request: OriginRequest, signal: AbortSignal | undefined): Promise<Asked> {
+  async #ask(target: OriginTarget, request: OriginRequest, signal: Ending | undefined): Promise<Asked> {
     const first = this.#send(target, request, signal);
     const head = await this.#headOf(first, signal);
     if (!(head instanceof SeekwellError && first.lostConnection)) return { exchange: first, head };
@@ -118,7 +119,7 @@ export class UndiciOriginClient implements OriginClient {
     return { exchange: second, head: await this.#headOf(second, signal) };
   }
 
-  #send(target: OriginTarget, request: OriginRequest, signal: AbortSignal | undefined): Exchange {
+  #send(target: OriginTarget, request: OriginRequest, signal: Ending | undefined): Exchange {
     const { url } = target;
     const exchange = new Exchange(url, this.#clock, (over) => this.#live.delete(over));
     this.#live.add(exchange);
@@ -139,7 +140,7 @@ export class UndiciOriginClient implements OriginClient {
     return exchange;
   }
 
-  async #headOf(exchange: Exchange, signal: AbortSignal | undefined): Promise<AnswerHead | SeekwellError> {
+  async #headOf(exchange: Exchange, signal: Ending | undefined): Promise<AnswerHead | SeekwellError> {
     if (signal === undefined) return exchange.head;
     const giveUp = (): void => exchange.abort();
     signal.addEventListener('abort', giveUp);

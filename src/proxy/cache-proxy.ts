@@ -1,28 +1,30 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { type Ending, EndSignal } from '../core/ending.ts';
 import type { EntryReader } from '../downloads/entry-reader.ts';
 import { chunksOf } from '../downloads/reading.ts';
 import { isSeekwellError, type SeekwellError } from '../errors.ts';
 import type { FileCache } from '../file-cache.ts';
 import type { Logger } from '../logger.ts';
+import { BodyPump } from './body-pump.ts';
 import { BufferPool } from './buffer-pool.ts';
-import { answerStream, type StreamAnswer } from './stream-answer.ts';
-
-/** Why a stream ends early. Given to each abort: without a reason Node makes an exception with a stack for each. */
-const GONE = 'the client is gone';
+import type { Outlet } from './outlet.ts';
+import type { PlainRequest } from './plain-request.ts';
+import { ResponseOutlet } from './response-outlet.ts';
+import { answerStream, type StreamAnswer, type StreamRequest } from './stream-answer.ts';
 
 export interface ProxyOptions {
   readonly logger: Logger;
 }
 
 /**
- * Answers requests for streams. Bytes go from the file to the socket through two buffers a stream, one being written while the next is read; a player that
- * does not read holds nothing else back. A failure after the first byte ends the connection, so that a client sees a short body and never wrong bytes.
+ * Answers requests for streams. A player that does not read holds nothing else back. A failure after the first byte ends the connection, so that a client sees a short body and never wrong bytes.
  */
 export class CacheProxy {
   readonly #cache: FileCache;
   readonly #logger: Logger;
   readonly #pool = new BufferPool();
-  readonly #streams = new Set<AbortController>();
+  readonly #streams = new Set<EndSignal>();
   #lastStreamId = 0;
 
   constructor(cache: FileCache, options: ProxyOptions) {
@@ -37,37 +39,25 @@ export class CacheProxy {
 
   /** Ends every stream at once. */
   endAll(): void {
-    for (const stream of this.#streams) stream.abort(GONE);
+    for (const stream of this.#streams) stream.abort();
   }
 
   /** Answers one request of a node:http server; never rejects. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const ended = new AbortController();
-    this.#streams.add(ended);
-    const end = (): void => ended.abort(GONE);
-    response.once('close', end);
-    const abortSocket = (): void => void (response.writableFinished || response.destroy());
-    ended.signal.addEventListener('abort', abortSocket);
-    try {
-      const { headers, method = 'GET', url = '/' } = request;
-      const answer = await answerStream(this.#cache, {
-        method,
-        path: url.split('?', 1)[0] ?? url,
-        header: (name) => headers[name]?.toString(),
-        signal: ended.signal,
-      });
-      await this.#send(answer, response, method, ended.signal);
-    } finally {
-      ended.signal.removeEventListener('abort', abortSocket);
-      response.removeListener('close', end);
-      this.#streams.delete(ended);
-    }
+    const { headers, method = 'GET', url = '/' } = request;
+    const stream = { method, path: url.split('?', 1)[0] ?? url, header: (name: string) => headers[name]?.toString() };
+    await this.#serve(stream, new ResponseOutlet(response, method), response);
+  }
+
+  /** Answers one plain request on its socket; never rejects. */
+  async handlePlain({ method, path, headers }: PlainRequest, outlet: Outlet, socket: Socket): Promise<void> {
+    await this.#serve({ method, path, header: (name) => headers[name] }, outlet, socket);
   }
 
   /** Answers a web request, for Electron's protocol.handle, Hono and service code; never rejects. */
   async fetch(request: Request): Promise<Response> {
-    const ended = new AbortController();
-    const end = (): void => ended.abort(GONE);
+    const ended = new EndSignal();
+    const end = (): void => ended.abort();
     request.signal.addEventListener('abort', end);
     this.#streams.add(ended);
     const over = (): void => {
@@ -78,7 +68,7 @@ export class CacheProxy {
       method: request.method,
       path: new URL(request.url).pathname,
       header: (name) => request.headers.get(name) ?? undefined,
-      signal: ended.signal,
+      signal: ended,
     });
     const { status, headers, reader, text } = answer;
     if (reader === null) {
@@ -113,55 +103,48 @@ export class CacheProxy {
     });
   }
 
-  async #send(answer: StreamAnswer, response: ServerResponse, method: string, ended: AbortSignal): Promise<void> {
+  /** @param client tells when it leaves */
+  async #serve(request: Omit<StreamRequest, 'signal'>, outlet: Outlet, client: ServerResponse | Socket): Promise<void> {
+    const ended = new EndSignal();
+    this.#streams.add(ended);
+    const end = (): void => ended.abort();
+    const destroy = (): void => outlet.destroy();
+    client.once('close', end);
+    ended.addEventListener('abort', destroy);
+    try {
+      await this.#send(await answerStream(this.#cache, { ...request, signal: ended }), outlet, ended);
+    } finally {
+      ended.removeEventListener('abort', destroy);
+      client.removeListener('close', end);
+      this.#streams.delete(ended);
+    }
+  }
+
+  async #send(answer: StreamAnswer, outlet: Outlet, ended: Ending): Promise<void> {
     const { status, headers, text, reader } = answer;
-    if (response.destroyed) {
+    if (outlet.destroyed) {
       await reader?.close();
       return;
     }
     if (text !== null) headers['content-length'] = String(answer.length);
-    response.writeHead(status, headers);
-    if (reader === null) {
-      response.end(method === 'HEAD' || text === null ? undefined : text);
-      return;
-    }
+    outlet.begin(status, headers);
+    if (reader === null) return outlet.end(text ?? undefined);
     const stream = { entryId: answer.entryId ?? 0, streamId: ++this.#lastStreamId };
     this.#cache.emitter.emit('streamOpened', stream);
     try {
-      await this.#pump(reader, response);
-      response.end();
+      await new BodyPump(reader, outlet, this.#pool, this.#cache.clock).run();
+      outlet.end();
     } catch (error) {
       // What is not one of ours comes from the socket: the client left.
       if (!ended.aborted && isSeekwellError(error)) this.#note(error, stream.entryId);
-      response.destroy();
+      outlet.destroy();
     } finally {
       await reader.close();
       this.#cache.emitter.emit('streamClosed', stream);
     }
   }
 
-  async #pump(reader: EntryReader, response: ServerResponse): Promise<void> {
-    let current = this.#pool.take();
-    let next = this.#pool.take();
-    let count = await reader.read(current);
-    while (count > 0) {
-      const [following] = await Promise.all([reader.read(next), written(response, current.subarray(0, count))]);
-      [current, next] = [next, current];
-      count = following;
-    }
-    // Not after a failure: a read or a write may still be using them.
-    this.#pool.giveBack(current);
-    this.#pool.giveBack(next);
-  }
-
   #note({ code, message }: SeekwellError, entryId: number): void {
     this.#logger.warn({ entryId, code }, `a stream ended early: ${message}`);
   }
-}
-
-/** Resolves when `bytes` may be reused; rejects when the client is gone. */
-function written(response: ServerResponse, bytes: Buffer): Promise<void> {
-  return new Promise((resolve, reject) => {
-    response.write(bytes, (error) => (error ? reject(error) : resolve()));
-  });
 }

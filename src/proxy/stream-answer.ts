@@ -1,5 +1,6 @@
 import { lookup } from 'mime-types';
 import { type ByteRange, lengthOf } from '../core/byte-ranges.ts';
+import type { Ending } from '../core/ending.ts';
 import { contentRangeOf, parseRange, type RangeSpec, resolveRange, unsatisfiedRangeOf } from '../core/http-range.ts';
 import type { EntryReader } from '../downloads/entry-reader.ts';
 import { pause } from '../downloads/signal.ts';
@@ -21,7 +22,7 @@ export interface StreamRequest {
   /** Percent-encoded, without the query. */
   readonly path: string;
   readonly header: HeaderLookup;
-  readonly signal: AbortSignal;
+  readonly signal: Ending;
 }
 
 /** An answer before it is sent: its head, and who gives its body. */
@@ -102,7 +103,7 @@ async function open(cache: FileCache, key: EntryKey, request: StreamRequest): Pr
 async function answerWith(reader: EntryReader, spec: RangeSpec | null, request: StreamRequest): Promise<StreamAnswer> {
   const { opened } = reader;
   const { total, validator } = opened.description;
-  const headers = headOf(reader.entry, opened);
+  const headers = { ...headOf(reader.entry, opened) };
   const conditional = conditionalStatus(request.header, validator);
   if (conditional === 304) return withoutReader(304, headers);
   if (conditional === 412)
@@ -117,7 +118,7 @@ async function answerWith(reader: EntryReader, spec: RangeSpec | null, request: 
   if (ranged) headers['content-range'] = contentRangeOf(range, total);
   const length = total === null ? null : total === 0 ? 0 : lengthOf(range);
   if (length !== null) headers['content-length'] = String(length);
-  const answer = { status, headers: { ...CORS, ...headers }, text: null, length, entryId: reader.entry.id };
+  const answer = { status, headers, text: null, length, entryId: reader.entry.id };
   if (request.method === 'HEAD' || length === 0) return { ...answer, reader: null };
   return { ...answer, reader: await begun(reader, range) };
 }
@@ -129,12 +130,24 @@ async function begun(reader: EntryReader, range: ByteRange): Promise<EntryReader
   return reader;
 }
 
-function headOf(entry: EntryRow, { description, headers }: Heard): Record<string, string> {
+/** The heads of what is read now: as long as nothing is committed, an entry is the same object from one request to the next. */
+const heads = new WeakMap<EntryRow, { readonly heard: Heard; readonly head: Readonly<Record<string, string>> }>();
+
+function headOf(entry: EntryRow, heard: Heard): Readonly<Record<string, string>> {
+  const known = heads.get(entry);
+  if (known !== undefined && known.heard.headers === heard.headers && known.heard.description.total === heard.description.total)
+    return known.head;
+  const head = makeHead(entry, heard);
+  heads.set(entry, { heard, head });
+  return head;
+}
+
+function makeHead(entry: EntryRow, { description, headers }: Heard): Readonly<Record<string, string>> {
   const { validator, mimeType, total } = description;
-  const guessed = lookup(entry.filename ?? '') || 'application/octet-stream';
   return {
+    ...CORS,
     ...headers,
-    'content-type': mimeType ?? guessed,
+    'content-type': mimeType ?? (lookup(entry.filename ?? '') || 'application/octet-stream'),
     'accept-ranges': total === null ? 'none' : 'bytes',
     'x-content-type-options': 'nosniff',
     ...(validator.etag === null ? {} : { etag: validator.etag }),

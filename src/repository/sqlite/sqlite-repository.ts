@@ -21,6 +21,7 @@ import { ENTRY_WITH_STATE, EntryList, toEntryWithState } from './entry-list.ts';
 import { loadDriver } from './load-driver.ts';
 import { openConnection, prepareDatabase } from './open-database.ts';
 import { type Prepared, prepared } from './prepared.ts';
+import { RecentViews } from './recent-views.ts';
 import { type RawEntry, type RawState, toEntry, toState } from './rows.ts';
 import type { SqliteConnection, SqliteParams, SqliteStatement } from './sqlite-driver.ts';
 import { databaseError } from './sqlite-errors.ts';
@@ -72,6 +73,7 @@ export class SqliteRepository implements CacheRepository {
   readonly #list: EntryList;
   readonly #committer: Committer;
   readonly #watches = new Set<() => void>();
+  readonly #recent = new RecentViews();
   #closed = false;
 
   constructor(connection: SqliteConnection, committer: Committer) {
@@ -169,7 +171,12 @@ export class SqliteRepository implements CacheRepository {
   }
 
   async readViewByKey(key: EntryKey, offset: number): Promise<ReadView | null> {
-    return this.#readView('readViewByKey', { ...keyParams(key), offset });
+    const version = this.changeToken();
+    const recent = this.#recent.get(key, offset, version);
+    if (recent !== null) return recent;
+    const view = this.#readView('readViewByKey', { ...keyParams(key), offset });
+    if (view !== null) this.#recent.put(key, view, version);
+    return view;
   }
 
   async headersOf(id: number): Promise<Record<string, string>> {

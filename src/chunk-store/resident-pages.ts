@@ -1,0 +1,60 @@
+/** One bit stands for this many bytes. */
+const PAGE_BYTES = 64 * 1024;
+/** A read of at most some hundred KiB from memory takes less than this, in milliseconds; one that waits for a turning disk or a network takes longer. */
+const FROM_MEMORY_MS = 3;
+/** So many slow reads among so many mean that the system dropped the file; one alone, that this thread had to wait for its turn. */
+const SLOW_READS = 3;
+const AMONG_READS = 64;
+/** Pages beyond the first 2^26 (4 TiB) are not noted: the map never takes more than 8 MiB. */
+const MAX_PAGES = 2 ** 26;
+
+/**
+ * Which parts of a file the system most likely holds in memory: what was read or written since the file was opened. A hint; that the system
+ * dropped the file meanwhile shows by the time that reads take, and then everything is forgotten.
+ */
+export class ResidentPages {
+  #words = new Uint32Array(16);
+  #reads = 0;
+  #slow = 0;
+
+  /** The bytes from `position` on were just read or written. */
+  mark(position: number, bytes: number): void {
+    const last = Math.min(MAX_PAGES, Math.floor((position + bytes - 1) / PAGE_BYTES));
+    this.#growTo(last >>> 5);
+    for (let page = Math.floor(position / PAGE_BYTES); page <= last; page++)
+      this.#words[page >>> 5] = this.#word(page) | (1 << (page & 31));
+  }
+
+  /** How many of the `bytes` from `position` on are most likely in memory. */
+  count(position: number, bytes: number): number {
+    const end = position + bytes;
+    let at = position;
+    while (at < end) {
+      const page = Math.floor(at / PAGE_BYTES);
+      if ((this.#word(page) & (1 << (page & 31))) === 0) break;
+      at = (page + 1) * PAGE_BYTES;
+    }
+    return Math.min(at, end) - position;
+  }
+
+  /** A read of what was taken to be in memory took `ms` milliseconds. */
+  took(ms: number): void {
+    this.#reads++;
+    if (ms > FROM_MEMORY_MS) this.#slow++;
+    if (this.#slow >= SLOW_READS) this.#words = new Uint32Array(16);
+    if (this.#slow < SLOW_READS && this.#reads < AMONG_READS) return;
+    this.#reads = 0;
+    this.#slow = 0;
+  }
+
+  #word(page: number): number {
+    return this.#words[page >>> 5] ?? 0;
+  }
+
+  #growTo(word: number): void {
+    if (word < this.#words.length) return;
+    const words = new Uint32Array(Math.max(word + 1, this.#words.length * 2));
+    words.set(this.#words);
+    this.#words = words;
+  }
+}

@@ -1,0 +1,98 @@
+import type { Clock } from '../clock.ts';
+import type { EntryReader } from '../downloads/entry-reader.ts';
+import { type BufferPool, bodyOf } from './buffer-pool.ts';
+import type { Outlet } from './outlet.ts';
+
+/** A client that needs longer than this to take a buffer has enough for a while, in milliseconds. */
+const SLOW_MS = 20;
+/** After this many bytes in a row others get their turn: a client as fast as this process would keep it to itself. */
+const TURN_BYTES = 2 * 1024 * 1024;
+
+/**
+ * Sends the bytes of one reader to one client. What the system holds in memory goes out without a wait in between; else the next buffer is filled while the
+ * client takes the one before. A slow client holds a single small buffer.
+ */
+export class BodyPump {
+  readonly #reader: EntryReader;
+  readonly #outlet: Outlet;
+  readonly #pool: BufferPool;
+  readonly #clock: Clock;
+  /** Buffers that are being filled or written. */
+  readonly #held = new Set<Buffer>();
+  #slow = false;
+  #sinceTurn = 0;
+
+  constructor(reader: EntryReader, outlet: Outlet, pool: BufferPool, clock: Clock) {
+    this.#reader = reader;
+    this.#outlet = outlet;
+    this.#pool = pool;
+    this.#clock = clock;
+  }
+
+  /** Resolves when all is sent. @throws SeekwellError as the reader does; an error of the socket when the client is gone */
+  async run(): Promise<void> {
+    let writing: Promise<void> | null = null;
+    try {
+      for (;;) {
+        if (this.#slow) await writing;
+        const buffer = this.#take();
+        const body = bodyOf(buffer);
+        const count = this.#reader.readNow(body) || (await this.#reader.read(body));
+        await writing;
+        if (count === 0) return this.#giveBack(buffer);
+        writing = this.#send(buffer, count);
+        if (this.#sinceTurn >= TURN_BYTES) await this.#letOthers();
+      }
+    } finally {
+      // After a failure a read or a write may still be using them.
+      for (const buffer of this.#held) this.#pool.lose(buffer);
+    }
+  }
+
+  /** Null: it is sent; else resolves when it is. */
+  #send(buffer: Buffer, count: number): Promise<void> | null {
+    let over = false;
+    let failure: Error | null | undefined;
+    let wake: (() => void) | null = null;
+    this.#sinceTurn += count;
+    this.#outlet.write(buffer, count, (error) => {
+      over = true;
+      failure = error;
+      wake?.();
+    });
+    if (this.#outlet.flushed) {
+      this.#giveBack(buffer);
+      return null;
+    }
+    const began = this.#clock.monotonic();
+    const taken = new Promise<void>((resolve) => {
+      wake = resolve;
+      if (over) resolve();
+    });
+    const sent = taken.then(() => {
+      if (failure) throw failure;
+      this.#slow = this.#clock.monotonic() - began > SLOW_MS;
+      this.#sinceTurn = 0;
+      this.#giveBack(buffer);
+    });
+    // Awaited when the next bytes are there: until then nobody would hear of its failure.
+    sent.catch(() => {});
+    return sent;
+  }
+
+  async #letOthers(): Promise<void> {
+    this.#sinceTurn = 0;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  #take(): Buffer {
+    const buffer = this.#pool.take(this.#slow ? 0 : this.#reader.remaining);
+    this.#held.add(buffer);
+    return buffer;
+  }
+
+  #giveBack(buffer: Buffer): void {
+    this.#held.delete(buffer);
+    this.#pool.giveBack(buffer);
+  }
+}

@@ -1,0 +1,39 @@
+import type { ServerResponse } from 'node:http';
+import { HEAD_ROOM } from './buffer-pool.ts';
+import type { Outlet } from './outlet.ts';
+
+/** An answer through node:http. */
+export class ResponseOutlet implements Outlet {
+  readonly #response: ServerResponse;
+  readonly #method: string;
+
+  /** @param method of the request: the answer to a HEAD has no body */
+  constructor(response: ServerResponse, method: string) {
+    this.#response = response;
+    this.#method = method;
+  }
+
+  get destroyed(): boolean {
+    return this.#response.destroyed;
+  }
+
+  get flushed(): boolean {
+    return this.#response.writableLength === 0;
+  }
+
+  begin(status: number, headers: Readonly<Record<string, string>>): void {
+    this.#response.writeHead(status, headers);
+  }
+
+  write(buffer: Buffer, count: number, taken: (error?: Error | null) => void): void {
+    this.#response.write(buffer.subarray(HEAD_ROOM, HEAD_ROOM + count), taken);
+  }
+
+  end(text?: string): void {
+    this.#response.end(this.#method === 'HEAD' ? undefined : text);
+  }
+
+  destroy(): void {
+    if (!this.#response.writableFinished) this.#response.destroy();
+  }
+}

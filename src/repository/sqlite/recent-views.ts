@@ -1,0 +1,31 @@
+import type { EntryKey, ReadView } from '../cache-repository.ts';
+
+/** Views of more entries than this are forgotten, all at once. */
+const MAX_VIEWS = 256;
+
+/**
+ * What the last looks at entries found. SQLite's data version tells whether anything was committed since, by whatever process: an answer that is given
+ * twice is the same answer. Asking for it costs 3 µs, the whole look 15.
+ */
+export class RecentViews {
+  readonly #views = new Map<string, ReadView>();
+  #version = Number.NaN;
+
+  /** The view of the entry around `offset`, where it was found at `version`; else null. */
+  get(key: EntryKey, offset: number, version: number): ReadView | null {
+    const view = version === this.#version ? this.#views.get(nameOf(key)) : undefined;
+    const span = view?.span ?? null;
+    return view !== undefined && span !== null && span.start <= offset && offset <= span.end ? view : null;
+  }
+
+  /** @param version as it was before `view` was read */
+  put(key: EntryKey, view: ReadView, version: number): void {
+    if (version !== this.#version || this.#views.size >= MAX_VIEWS) this.#views.clear();
+    this.#version = version;
+    this.#views.set(nameOf(key), view);
+  }
+}
+
+function nameOf({ sourceId, mediaId, quality }: EntryKey): string {
+  return `${sourceId}\n${mediaId}\n${quality}`;
+}
