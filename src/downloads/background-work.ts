@@ -60,11 +60,12 @@ export class BackgroundWork {
   }
 
   async #look(): Promise<void> {
-    const { repository, clock, logger, fill } = this.#parts;
+    const { repository, manager, clock, logger, fill } = this.#parts;
     try {
       while (this.#again && !this.#closed) {
         this.#again = false;
         await repository.sweep(fill, clock.now());
+        await manager.lookAhead.spread();
         while (await this.#startSome());
         await this.#shareRests();
         await this.#wakeForRetry();

@@ -11,6 +11,10 @@ export class BodyQueue implements BodySink {
   readonly #body: OriginBody;
   readonly #arrived: () => void;
   #chunks: Buffer[] = [];
+  /** What was taken last, and is perhaps being written. */
+  #taken: readonly Buffer[] = [];
+  /** Position of its first byte. */
+  #takenFrom = 0;
   #bytes = 0;
   /** Position of the next byte that waits. */
   #from: number;
@@ -66,7 +70,24 @@ export class BodyQueue implements BodySink {
     this.#arrived();
   }
 
-  /** Takes the next bytes out, at most `most` of them. */
+  /** Copies what is held of the bytes at `position` into `into`: what waits, and what was taken last. Returns how many bytes that were. */
+  copyTo(into: Uint8Array, position: number): number {
+    const count = copyFrom(this.#taken, this.#takenFrom, into, position);
+    return count + copyFrom(this.#chunks, this.#from, count === 0 ? into : into.subarray(count), position + count);
+  }
+
+  /** Whether `copyTo` has the byte at `position`. */
+  holds(position: number): boolean {
+    if (position >= this.#from) return position < this.#from + this.#bytes;
+    return position >= this.#takenFrom && position < this.#takenFrom + lengthOf(this.#taken);
+  }
+
+  /** What was taken last is kept no more. */
+  forgetTaken(): void {
+    this.#taken = [];
+  }
+
+  /** Takes the next bytes out, at most `most` of them. They can be copied until the next call. */
   take(most: number): Buffer[] {
     const taken: Buffer[] = [];
     let left = most;
@@ -79,7 +100,9 @@ export class BodyQueue implements BodySink {
       left -= part.length;
     }
     this.#bytes -= most - left;
+    this.#takenFrom = this.#from;
     this.#from += most - left;
+    this.#taken = taken;
     return taken;
   }
 
@@ -97,4 +120,27 @@ export class BodyQueue implements BodySink {
     this.#paused = false;
     this.#body.resume();
   }
+}
+
+function lengthOf(chunks: readonly Buffer[]): number {
+  return chunks.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** Copies the bytes at `position` out of `chunks`, the first of which begins at `from`, as many as fit; 0 where they do not have the first one. */
+function copyFrom(chunks: readonly Buffer[], from: number, into: Uint8Array, position: number): number {
+  if (position < from) return 0;
+  let skip = position - from;
+  let count = 0;
+  for (const chunk of chunks) {
+    if (count === into.length) break;
+    if (skip >= chunk.length) {
+      skip -= chunk.length;
+      continue;
+    }
+    const part = chunk.subarray(skip, skip + into.length - count);
+    into.set(part, count);
+    count += part.length;
+    skip = 0;
+  }
+  return count;
 }

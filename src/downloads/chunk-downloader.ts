@@ -1,15 +1,12 @@
-import type { ChunkFile, ChunkStore } from '../chunk-store/chunk-store.ts';
-import type { Clock } from '../clock.ts';
-import type { ByteRange } from '../core/byte-ranges.ts';
+import type { ChunkFile } from '../chunk-store/chunk-store.ts';
 import { type Ending, EndSignal } from '../core/ending.ts';
-import type { RangeSpec } from '../core/http-range.ts';
 import type { Priority } from '../core/priority.ts';
-import type { Description } from '../core/validator.ts';
 import { asSeekwellError, SeekwellError } from '../errors.ts';
-import type { OriginAnswer, OriginClient } from '../origin/origin-client.ts';
-import type { CacheRepository, EnsureOutcome, EntryRow } from '../repository/cache-repository.ts';
+import type { OriginAnswer } from '../origin/origin-client.ts';
+import type { EnsureOutcome, EntryRow } from '../repository/cache-repository.ts';
 import { BodyQueue } from './body-queue.ts';
 import type { FetchEnd } from './fetch-end.ts';
+import type { FetchParts, FetchTask, FetchUnderWay } from './fetch-task.ts';
 import { Signal } from './signal.ts';
 import { type Heard, SpanRecorder } from './span-recorder.ts';
 
@@ -20,55 +17,12 @@ const RATE_MS = 300;
 
 type BytesAnswer = Extract<OriginAnswer, { kind: 'bytes' }>;
 
-/** Who else wants bytes, and how fast they may come: what a fetch asks its manager. */
-export interface FetchGuide {
-  /** The fetch will soon have all it holds: whoever reads on needs another one. */
-  nearEnd(fetch: ChunkDownloader): void;
-  /** Claims `offset`, where the whole body that an origin sends goes on; null where nobody wants it. */
-  claimNext(fetch: ChunkDownloader, offset: number): Promise<EnsureOutcome | null>;
-  /** Claims where the body turned out to begin: a suffix, or a whole resource from an origin that refuses ranges. `held` is given back for it. */
-  claimStart(
-    fetch: ChunkDownloader,
-    body: { readonly start: number; readonly end: number | null },
-    held: ByteRange | null,
-  ): Promise<EnsureOutcome>;
-  /** Milliseconds to wait after `bytes` were written, or 0. */
-  throttle(fetch: ChunkDownloader, bytes: number): number;
-  /** Bytes were recorded. */
-  recorded(fetch: ChunkDownloader, complete: boolean): void;
-}
-
-export interface FetchTask {
-  readonly entry: EntryRow;
-  /** What to ask the origin for. */
-  readonly spec: RangeSpec;
-  /** The last byte that is claimed, from the spec's start on; null for a suffix, which is claimed when it is known where it lies. */
-  readonly claimedEnd: number | null;
-  readonly priority: Priority;
-  /** What it goes on as when no reader wants it; null: then it stops. */
-  readonly purpose: Priority | null;
-  /** What is known of the version whose bytes are recorded, or null. */
-  readonly expected: Description | null;
-  /** Spans of the entry were recorded when the claim was made: its file exists. */
-  readonly hasSpans: boolean;
-}
-
-export interface FetchParts {
-  readonly repository: CacheRepository;
-  readonly store: ChunkStore;
-  readonly origin: OriginClient;
-  readonly clock: Clock;
-  readonly guide: FetchGuide;
-  /** The most bytes the cache may hold; null: no limit. */
-  readonly quota: number | null;
-}
-
 /**
  * One request to the origin under way: writes what comes to the entry's file, where readers of this process take it at once, and records it as it goes.
  * It asks for exactly what it holds a claim for: bytes beyond would be lost, with what the system's buffers hold, when somebody else claims them. Only an
  * origin that sends the whole resource whatever it is asked makes it claim on as it goes.
  */
-export class ChunkDownloader {
+export class ChunkDownloader implements FetchUnderWay {
   readonly entry: EntryRow;
   readonly #parts: FetchParts;
   readonly #task: FetchTask;
@@ -168,6 +122,16 @@ export class ChunkDownloader {
     return offset >= this.#start && offset < this.#position;
   }
 
+  /** Whether `offset` can be read: from its file, or from memory before it is written. */
+  has(offset: number): boolean {
+    return this.hasWritten(offset) || (this.#recorder !== null && this.#body?.holds(offset) === true);
+  }
+
+  /** Copies what memory still holds of the bytes at `position`. Returns how many bytes that were. */
+  copyTo(into: Uint8Array, position: number): number {
+    return this.#recorder === null || this.#body === null ? 0 : this.#body.copyTo(into, position);
+  }
+
   /** Resolves when it got further, changed its mind or ended. */
   changed(signal?: Ending): Promise<void> {
     return this.#progress.next(signal);
@@ -233,7 +197,7 @@ export class ChunkDownloader {
       return { kind: 'done' };
     }
     if (answer.kind !== 'bytes') return this.#withoutBytes(answer);
-    this.#body = new BodyQueue(answer.body, answer.start, () => this.#arrived.fire());
+    this.#body = new BodyQueue(answer.body, answer.start, () => this.#bytesArrived());
     this.#heard = { description: answer.description, headers: answer.headers };
     this.#progress.fire();
     if (!(await this.#place(answer))) return { kind: 'done' };
@@ -256,6 +220,12 @@ export class ChunkDownloader {
     const { repository } = this.#parts;
     const outcome = await repository.describe({ entryId: this.entry.id, epoch: this.entry.epoch, ...heard });
     return outcome.kind === 'described' ? null : outcome;
+  }
+
+  /** Readers take what came before it is written. */
+  #bytesArrived(): void {
+    this.#arrived.fire();
+    this.#progress.fire();
   }
 
   #record(file: ChunkFile, heard: Heard): SpanRecorder {
@@ -313,7 +283,7 @@ export class ChunkDownloader {
     for (;;) {
       if (recorder.failure !== null) return recorder.failure;
       if (this.#gone) return { kind: 'gone' };
-      if (this.#stopping) return { kind: 'done' };
+      if (this.#stopping) return this.#keepWhatCame(body, file, recorder);
       // Bytes that are there already are not written again.
       body.skipTo(this.#position);
       if (body.bytes === 0) {
@@ -325,6 +295,13 @@ export class ChunkDownloader {
         await this.#write(body, file, recorder);
       }
     }
+  }
+
+  /** What came before it was stopped is kept: readers may have had it already. */
+  async #keepWhatCame(body: BodyQueue, file: ChunkFile, recorder: SpanRecorder): Promise<FetchEnd> {
+    body.skipTo(this.#position);
+    while (body.bytes > 0 && this.#position <= this.#limit) await this.#write(body, file, recorder);
+    return { kind: 'done' };
   }
 
   async #bodyEnded(error: SeekwellError | null): Promise<FetchEnd> {
@@ -344,12 +321,13 @@ export class ChunkDownloader {
     const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     if (bytes === 0) return;
     await file.write(chunks, this.#position);
+    body.forgetTaken();
     this.#firstByteAt = Math.min(this.#firstByteAt, this.#parts.clock.monotonic());
     this.#position += bytes;
     this.#progress.fire();
     body.letFlow();
     recorder.written(this.#position);
-    if (!this.#nearEnd && !this.#wholeBody && this.#limit - this.#position < NEAR_END_BYTES) {
+    if (!this.#nearEnd && !this.#stopping && !this.#wholeBody && this.#limit - this.#position < NEAR_END_BYTES) {
       this.#nearEnd = true;
       this.#parts.guide.nearEnd(this);
     }

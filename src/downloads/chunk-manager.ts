@@ -3,20 +3,25 @@ import type { Clock } from '../clock.ts';
 import type { ByteRange } from '../core/byte-ranges.ts';
 import type { RangeSpec } from '../core/http-range.ts';
 import { PRIORITY, type Priority } from '../core/priority.ts';
-import { isSeekwellError } from '../errors.ts';
 import type { OriginClient } from '../origin/origin-client.ts';
-import type { CacheRepository, EnsureOutcome, EnsureRequest, EntryRow, PendingRow } from '../repository/cache-repository.ts';
+import type { CacheRepository, EnsureOutcome, EntryRow, PendingRow } from '../repository/cache-repository.ts';
+import { type Acquired, withoutDatabase } from './acquired.ts';
 import type { CacheEvents } from './cache-events.ts';
-import { ChunkDownloader, type FetchGuide, type FetchTask } from './chunk-downloader.ts';
+import { ChunkDownloader } from './chunk-downloader.ts';
+import { Claims } from './claims.ts';
+import { ConnectionLimits } from './connection-limits.ts';
 import { DemandTable } from './demand-table.ts';
 import type { DownloadSettings } from './download-settings.ts';
 import type { FetchConsequences } from './fetch-consequences.ts';
-import { FetchTable, originOf } from './fetch-table.ts';
+import { FetchTable } from './fetch-table.ts';
+import type { FetchGuide, FetchTask, FetchUnderWay } from './fetch-task.ts';
 import { FillPlanner } from './fill-planner.ts';
 import { knownVersion } from './known-version.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
+import { LookAhead } from './look-ahead.ts';
 import { RateLimit } from './rate-limit.ts';
 import type { ReaderDemand } from './reader-demand.ts';
+import { Signal } from './signal.ts';
 import type { Heard } from './span-recorder.ts';
 import type { Traffic } from './traffic.ts';
 
@@ -44,23 +49,6 @@ export interface ManagerParts {
   readonly traffic: Traffic;
 }
 
-/** What a reader gets who asks for a byte. */
-export type Acquired =
-  /** A fetch of this process brings it. */
-  | { readonly kind: 'fetch'; readonly fetch: ChunkDownloader }
-  /** Look again: it is there, or the entry is another. */
-  | { readonly kind: 'again' }
-  /** Another process holds it until `until` (UTC milliseconds). */
-  | { readonly kind: 'elsewhere'; readonly until: number }
-  /** It cannot be kept: pass it through. */
-  | { readonly kind: 'uncacheable' };
-
-/** A claim that the database could not take: bytes are passed through instead. */
-function withoutDatabase(error: unknown): { readonly kind: 'broken' } {
-  if (isSeekwellError(error, 'DATABASE_BUSY', 'DATABASE_UNUSABLE', 'STORAGE_FAILED')) return { kind: 'broken' };
-  throw error;
-}
-
 /**
  * Claims byte ranges and runs the fetches that hold them. What is wanted stands in the database and in the readers that are open; kept here are only the
  * fetches under way. A claim decides, never a plan: whoever gets the row fetches.
@@ -68,12 +56,17 @@ function withoutDatabase(error: unknown): { readonly kind: 'broken' } {
 export class ChunkManager implements FetchGuide {
   /** Plans the rest of what readers opened. */
   readonly fills: FillPlanner;
+  /** Opens more connections for readers that can use them. */
+  readonly lookAhead: LookAhead;
   readonly #parts: ManagerParts;
   readonly #fetches = new FetchTable();
   readonly #leases: LeaseKeeper;
   readonly #running = new Set<Promise<void>>();
-  readonly #claiming = new Set<Promise<unknown>>();
   readonly #demands: DemandTable;
+  readonly #limits: ConnectionLimits;
+  readonly #claims: Claims;
+  /** Fires whenever a fetch ended. */
+  readonly #freed = new Signal();
   /** When this process last noted that an entry is read, UTC milliseconds: a hint that saves a write. */
   readonly #touched = new Map<number, number>();
   readonly #limitAll: RateLimit | null;
@@ -85,9 +78,27 @@ export class ChunkManager implements FetchGuide {
 
   constructor(parts: ManagerParts) {
     this.#parts = parts;
-    this.#demands = new DemandTable(parts.settings.chunkSize);
+    const { repository, settings, clock } = parts;
+    this.#demands = new DemandTable(settings.chunkSize);
+    this.#claims = new Claims(parts);
+    this.#limits = new ConnectionLimits({
+      fetches: this.#fetches,
+      settings,
+      clock,
+      readersWait: () => this.#demands.areWaiting(),
+      eased: () => this.#room(),
+    });
+    this.lookAhead = new LookAhead({
+      repository,
+      settings,
+      fetches: this.#fetches,
+      demands: this.#demands,
+      limits: this.#limits,
+      claims: this.#claims,
+      start: (entry, offset, granted) => void this.#start(entry, { kind: 'from', start: offset, end: granted.end }, granted, PRIORITY.HIGH),
+    });
     this.#leases = new LeaseKeeper(parts.repository, parts.clock, this.#fetches);
-    const { limitRate, backgroundLimitRate } = parts.settings;
+    const { limitRate, backgroundLimitRate } = settings;
     this.fills = new FillPlanner({ ...parts, planned: () => this.#room() });
     this.#limitAll = limitRate === null ? null : new RateLimit(limitRate, parts.clock);
     this.#limitBackground = backgroundLimitRate === null ? null : new RateLimit(backgroundLimitRate, parts.clock);
@@ -132,6 +143,11 @@ export class ChunkManager implements FetchGuide {
     if (changed) this.#room();
   }
 
+  /** A reader began to take bytes as fast as they come. */
+  hungered(): void {
+    this.#room();
+  }
+
   /** Brings the byte at `offset`, which no span covers, to a reader. */
   async acquire(entry: EntryRow, offset: number, demand: ReaderDemand): Promise<Acquired> {
     const { consequences } = this.#parts;
@@ -139,8 +155,9 @@ export class ChunkManager implements FetchGuide {
     const near = this.#fetches.bringing(entry.id, entry.epoch, offset);
     if (near !== null) return this.#join(near);
     if (consequences.isUnstable(entry.id) || this.#isStoreBroken()) return { kind: 'uncacheable' };
+    if (!this.#limits.admits(entry)) return this.#waitForConnection(entry);
     const limit = this.#fills(entry) ? null : demand.end;
-    const outcome = await this.#claim(entry, offset, { limit, priority: PRIORITY.CRITICAL, rows: 1 }).catch(withoutDatabase);
+    const outcome = await this.#claims.claim(entry, offset, { limit, priority: PRIORITY.CRITICAL, rows: 1 }).catch(withoutDatabase);
     switch (outcome.kind) {
       case 'mine': {
         // The reader left while the claim was made: nobody would end the fetch.
@@ -174,7 +191,7 @@ export class ChunkManager implements FetchGuide {
     const until = this.#demands.wantedUntil(entry, offset);
     if (until === null) return;
     const limit = this.#fills(entry) ? null : until;
-    const outcome = await this.#claim(entry, offset, { limit, priority: PRIORITY.HIGH, rows });
+    const outcome = await this.#claims.claim(entry, offset, { limit, priority: PRIORITY.HIGH, rows });
     if (outcome.kind === 'mine') this.#start(entry, { kind: 'from', start: offset, end: outcome.end }, outcome, PRIORITY.HIGH);
   }
 
@@ -185,8 +202,8 @@ export class ChunkManager implements FetchGuide {
     const ahead = this.#demands.wantedUntil(entry, offset) !== null;
     const priority = ahead ? PRIORITY.HIGH : row.priority;
     const urgency = ahead && this.#demands.areHungry(entry.id) ? PRIORITY.HIGH : row.priority;
-    if (this.#closed || this.#isStoreBroken() || !this.#hasRoomFor(entry, urgency)) return false;
-    const outcome = await this.#claim(entry, offset, { limit: null, priority, rows: await this.#rowsFor(entry) });
+    if (this.#closed || this.#isStoreBroken() || !this.#limits.allows(entry, urgency)) return false;
+    const outcome = await this.#claims.claim(entry, offset, { limit: null, priority, rows: await this.#rowsFor(entry) });
     if (outcome.kind !== 'mine') return false;
     this.#start(entry, { kind: 'from', start: offset, end: outcome.end }, outcome, priority);
     return true;
@@ -197,14 +214,14 @@ export class ChunkManager implements FetchGuide {
    */
   async shareRest(entryId: number): Promise<boolean> {
     const slowest = this.#fetches.slowestBackground(entryId, WORTH_SHARING_MS);
-    if (slowest === null || this.#closed || !this.#hasRoomFor(slowest.entry, slowest.priority)) return false;
+    if (slowest === null || this.#closed || !this.#limits.allows(slowest.entry, slowest.priority)) return false;
     const { entry, priority, position } = slowest;
     const total = slowest.heard?.description.total ?? null;
     if (total === null) return false;
     const limit = Math.min(slowest.limit, total - 1);
     const middle = position + Math.ceil((limit - position + 1) / 2);
     // CRITICAL takes over what is held; the fetch itself goes on as background work.
-    const outcome = await this.#claim(entry, middle, { limit, priority: PRIORITY.CRITICAL, rows: 1 });
+    const outcome = await this.#claims.claim(entry, middle, { limit, priority: PRIORITY.CRITICAL, rows: 1 });
     if (outcome.kind !== 'mine') return false;
     this.#takeOver(entry, middle);
     this.#start(entry, { kind: 'from', start: middle, end: outcome.end }, outcome, priority);
@@ -230,12 +247,13 @@ export class ChunkManager implements FetchGuide {
   async close(): Promise<void> {
     this.#closed = true;
     for (const fetch of this.#fetches.all()) fetch.stop();
-    await Promise.allSettled(this.#claiming);
+    this.#freed.fire();
+    await this.#claims.close();
     await Promise.all(this.#running);
     this.#leases.close();
   }
 
-  nearEnd(fetch: ChunkDownloader): void {
+  nearEnd(fetch: FetchUnderWay): void {
     const { repository, settings } = this.#parts;
     const offset = fetch.limit + 1;
     // A reader that stays gets longer runs: fewer requests for the same bytes.
@@ -249,69 +267,53 @@ export class ChunkManager implements FetchGuide {
     follow().catch(() => {});
   }
 
-  async claimNext(fetch: ChunkDownloader, offset: number): Promise<EnsureOutcome | null> {
+  async claimNext(fetch: FetchUnderWay, offset: number): Promise<EnsureOutcome | null> {
     const entry = await this.#parts.repository.getEntry(fetch.entry.id);
     if (entry === null || entry.epoch !== fetch.entry.epoch) return { kind: 'gone' };
     const fills = this.#fills(entry);
     // What an origin without ranges sends cannot be asked for again from the middle: keep it while the entry is wanted at all.
     if (!fills && fetch.priority !== PRIORITY.MEDIUM && !this.#demands.has(entry.id)) return null;
-    return this.#claim(entry, offset, { limit: null, priority: PRIORITY.HIGH, rows: 1 });
+    return this.#claims.claim(entry, offset, { limit: null, priority: PRIORITY.HIGH, rows: 1 });
   }
 
   async claimStart(
-    fetch: ChunkDownloader,
+    fetch: FetchUnderWay,
     body: { readonly start: number; readonly end: number | null },
     held: ByteRange | null,
   ): Promise<EnsureOutcome> {
-    if (held !== null) await this.#release(fetch.entry.id, held);
+    if (held !== null) await this.#claims.release(fetch.entry.id, held);
     // A suffix was asked for as a whole and is claimed as a whole; a whole body as it comes.
     const rows = fetch.wholeBody ? 1 : MAX_ROWS;
-    return this.#claim(fetch.entry, body.start, { limit: fetch.wholeBody ? null : body.end, priority: PRIORITY.CRITICAL, rows });
+    return this.#claims.claim(fetch.entry, body.start, { limit: fetch.wholeBody ? null : body.end, priority: PRIORITY.CRITICAL, rows });
   }
 
-  throttle(fetch: ChunkDownloader, bytes: number): number {
+  throttle(fetch: FetchUnderWay, bytes: number): number {
     this.#parts.traffic.originBytes += bytes;
+    this.#limits.received(fetch.entry, bytes);
     const all = this.#limitAll?.take(bytes) ?? 0;
     const background = fetch.priority >= PRIORITY.MEDIUM ? (this.#limitBackground?.take(bytes) ?? 0) : 0;
     return Math.max(all, background);
   }
 
-  recorded(fetch: ChunkDownloader, complete: boolean): void {
+  recorded(fetch: FetchUnderWay, complete: boolean): void {
     const { events } = this.#parts;
     events.emit('rangesAdded', { entryId: fetch.entry.id });
     if (complete) events.emit('entryChanged', { entryId: fetch.entry.id });
     else this.fills.recorded(fetch.entry, this.#demands.has(fetch.entry.id));
   }
 
-  async #claim(entry: EntryRow, offset: number, how: Pick<EnsureRequest, 'limit' | 'priority' | 'rows'>): Promise<EnsureOutcome> {
-    const { chunkSize, quota } = this.#parts.settings;
-    const claim = this.#claimUnlessClosed({ entryId: entry.id, epoch: entry.epoch, offset, chunkSize, quota, ...how });
-    this.#claiming.add(claim);
-    try {
-      return await claim;
-    } finally {
-      this.#claiming.delete(claim);
-    }
-  }
-
-  /** What is granted while the cache closes is given back: its lease would keep others waiting. */
-  async #claimUnlessClosed(request: EnsureRequest): Promise<EnsureOutcome> {
-    const { repository, clock } = this.#parts;
-    const outcome = await repository.ensure(request, clock.now());
-    if (outcome.kind !== 'mine' || !this.#closed) return outcome;
-    await this.#release(request.entryId, { start: request.offset, end: outcome.end });
-    return { kind: 'gone' };
-  }
-
-  async #giveBack(entry: EntryRow, start: number, end: number): Promise<Acquired> {
-    await this.#release(entry.id, { start, end });
-    this.#room();
+  /** The origin has as many connections as it may have, all of which readers wait for. */
+  async #waitForConnection(entry: EntryRow): Promise<Acquired> {
+    const place = this.#limits.joined(entry);
+    await this.#freed.next();
+    place.left();
     return { kind: 'again' };
   }
 
-  #release(entryId: number, range: ByteRange): Promise<void> {
-    const { repository, clock, settings } = this.#parts;
-    return repository.release({ entryId, range, fill: settings.fill }, clock.now());
+  async #giveBack(entry: EntryRow, start: number, end: number): Promise<Acquired> {
+    await this.#claims.release(entry.id, { start, end });
+    this.#room();
+    return { kind: 'again' };
   }
 
   #fills(entry: EntryRow): boolean {
@@ -347,15 +349,6 @@ export class ChunkManager implements FetchGuide {
     return Math.max(1, Math.min(BACKGROUND_ROWS, Math.floor(left / (2 * settings.connections * settings.chunkSize))));
   }
 
-  #hasRoomFor(entry: EntryRow, priority: Priority): boolean {
-    const { connections, connectionsPerOrigin } = this.#parts.settings;
-    const origin = originOf(entry.originalUrl);
-    if (this.#fetches.hasWholeBody(entry.id)) return false;
-    if (this.#fetches.countOf(entry.id) >= connections || this.#fetches.countAt(origin) >= connectionsPerOrigin) return false;
-    // Filling would take rows, and the origin's bandwidth, from readers here and in other processes.
-    return priority !== PRIORITY.LOW || !(this.#fetches.hasReadersAt(origin) || this.#demands.areWaiting());
-  }
-
   #start(entry: EntryRow, spec: RangeSpec, claim: Extract<EnsureOutcome, { kind: 'mine' }> | null, priority: Priority): ChunkDownloader {
     const hasSpans = claim?.hasSpans ?? false;
     const purpose = claim?.requested === true ? PRIORITY.MEDIUM : priority === PRIORITY.LOW ? PRIORITY.LOW : null;
@@ -374,9 +367,11 @@ export class ChunkManager implements FetchGuide {
   async #run(fetch: ChunkDownloader): Promise<void> {
     const end = await fetch.run();
     if (end.kind === 'broken') this.#rest();
+    if (end.kind === 'transient' && end.overloaded === true) this.#limits.overloaded(fetch.entry);
     await this.#parts.consequences.settle(fetch, end);
     this.#fetches.delete(fetch);
     fetch.conclude(end);
+    this.#freed.fire();
     this.#room();
   }
 

@@ -52,6 +52,15 @@ export class DemandTable {
     return false;
   }
 
+  /** The readers that take bytes as fast as they come, by entry. */
+  hungry(): [number, ReaderDemand[]][] {
+    const entries = [...this.#byEntry].map(([entryId, demands]): [number, ReaderDemand[]] => [
+      entryId,
+      [...demands].filter(({ isHungry }) => isHungry),
+    ]);
+    return entries.filter(([, demands]) => demands.length > 0);
+  }
+
   /** Whether a reader of the entry takes bytes as fast as they come. */
   areHungry(entryId: number): boolean {
     for (const demand of this.#of(entryId)) if (demand.isHungry) return true;

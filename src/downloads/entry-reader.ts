@@ -3,8 +3,8 @@ import { EndSignal } from '../core/ending.ts';
 import { type Description, sameVersion } from '../core/validator.ts';
 import { SeekwellError } from '../errors.ts';
 import type { EntryRow, ReadView } from '../repository/cache-repository.ts';
+import { type ByteSource, SourceBytes } from './byte-source.ts';
 import type { ChunkDownloader } from './chunk-downloader.ts';
-import { EntryFile } from './entry-file.ts';
 import type { FetchEnd } from './fetch-end.ts';
 import { knownVersion } from './known-version.ts';
 import { PassThrough } from './pass-through.ts';
@@ -19,12 +19,6 @@ const POLL_MS = 20;
 /** What a reader that was ended says. */
 const ENDED = 'the reading was ended';
 
-/** From where the byte at the position comes. */
-type Source =
-  | { readonly kind: 'span'; readonly span: ByteRange }
-  | { readonly kind: 'fetch'; readonly fetch: ChunkDownloader }
-  | { readonly kind: 'through'; readonly through: PassThrough };
-
 /**
  * One reader of one entry: spans come from the file, holes from a fetch that is asked for at the exact byte, while it arrives. A plan is only advice: it
  * is made again whenever it does not hold. All bytes are of one version; when the resource changes, the reading ends.
@@ -33,7 +27,7 @@ export class EntryReader {
   readonly #parts: ReaderParts;
   readonly #options: OpenOptions;
   readonly #patience: ReaderPatience;
-  readonly #file: EntryFile;
+  readonly #bytes: SourceBytes;
   /** Ends every waiting: the reader was closed, or whoever opened it gave up. */
   readonly #end = new EndSignal();
   #entry: EntryRow;
@@ -47,6 +41,8 @@ export class EntryReader {
   #ended = false;
   #closed = false;
   #span: ByteRange | null = null;
+  /** The plan around this position was only just read. */
+  #lookedAt: number | null;
   #readAheadFrom: number | null = null;
   #fetch: ChunkDownloader | null = null;
   #through: PassThrough | null = null;
@@ -56,8 +52,9 @@ export class EntryReader {
     this.#options = options;
     this.#entry = view.entry;
     this.#span = view.span;
+    this.#lookedAt = rangeOf(options.spec).start;
     this.#patience = new ReaderPatience(parts.clock);
-    this.#file = new EntryFile(parts.store);
+    this.#bytes = new SourceBytes(parts.store, parts.traffic);
     this.#demand = this.#newDemand(rangeOf(options.spec));
     parts.traffic.openReaders++;
     if (options.signal?.aborted === true) this.#giveUp();
@@ -116,9 +113,8 @@ export class EntryReader {
     for (;;) {
       const source = await this.#source();
       if (source === null) return 0;
-      const rest = this.#demand.end - this.#demand.position + 1;
-      const count = await this.#take(source, into.subarray(0, Math.min(into.length, rest)));
-      if (count > 0) return this.#advance(count);
+      const count = await this.#take(source, into.subarray(0, Math.min(into.length, this.remaining)));
+      if (count > 0) return this.#advance(source, count);
     }
   }
 
@@ -126,13 +122,10 @@ export class EntryReader {
   readNow(into: Uint8Array): number {
     const source = this.#sourceNow();
     if (source === null) return 0;
-    const { position, end } = this.#demand;
-    const last = source.kind === 'span' ? source.span.end : source.fetch.position - 1;
-    const room = Math.min(last, end) - position + 1;
-    const count = this.#file.readNow(this.#entry.filePath, room < into.length ? into.subarray(0, room) : into, position);
-    if (count === 0) return 0;
-    this.#given(source, count);
-    return this.#advance(count);
+    const { remaining } = this;
+    const room = remaining < into.length ? into.subarray(0, remaining) : into;
+    const count = this.#bytes.takeNow(source, this.#entry.filePath, room, this.#demand.position);
+    return count === 0 ? 0 : this.#advance(source, count);
   }
 
   /**
@@ -154,7 +147,7 @@ export class EntryReader {
     const finished = !this.#ranged || this.#demand.position > this.#demand.end || this.#ended;
     this.#parts.manager.detach(this.#entry.id, this.#demand, finished);
     this.#dropThrough();
-    await this.#file.close();
+    await this.#bytes.close();
   }
 
   readonly #giveUp = (): void => this.#end.abort();
@@ -166,7 +159,8 @@ export class EntryReader {
     return demand;
   }
 
-  #advance(count: number): number {
+  #advance(source: ByteSource, count: number): number {
+    if (source.kind === 'span') this.#readAhead(source.span);
     this.#demand.moveTo(this.#demand.position + count);
     this.#patience.calm();
     if (!this.#begun) {
@@ -202,52 +196,46 @@ export class EntryReader {
   }
 
   /** Waits until the byte at the position can be had, and says from where; null at the end. */
-  async #source(): Promise<Source | null> {
+  async #source(): Promise<ByteSource | null> {
     while (this.#demand.position <= this.#demand.end && !this.#atUnknownEnd()) {
       this.#refuseWhenClosed();
       const { position } = this.#demand;
       if (this.#through !== null) {
         if (await this.#throughHasBytes(this.#through)) return { kind: 'through', through: this.#through };
-      } else if (this.#span !== null && position >= this.#span.start && position <= this.#span.end) {
-        return { kind: 'span', span: this.#span };
+      } else if (this.#spanCovers(position)) {
+        return { kind: 'span', span: this.#span as ByteRange };
       } else if (this.#fetch !== null) {
         if (await this.#fetchHasBytes(this.#fetch)) return { kind: 'fetch', fetch: this.#fetch };
       } else {
-        await this.#look();
-        if (this.#span === null) await this.#ask();
+        if (this.#lookedAt !== position) await this.#look();
+        this.#lookedAt = null;
+        if (!this.#spanCovers(position)) await this.#ask();
       }
     }
     return null;
   }
 
   /** As `#source`, without waiting: null where that takes a wait, and at the end. */
-  #sourceNow(): Exclude<Source, { kind: 'through' }> | null {
+  #sourceNow(): ByteSource | null {
     const { position, end } = this.#demand;
     if (this.#through !== null || position > end || this.#end.aborted) return null;
-    if (this.#span !== null && position >= this.#span.start && position <= this.#span.end) return { kind: 'span', span: this.#span };
-    return this.#fetch?.hasWritten(position) === true && this.#begun ? { kind: 'fetch', fetch: this.#fetch } : null;
+    if (this.#spanCovers(position)) return { kind: 'span', span: this.#span as ByteRange };
+    return this.#begun && this.#fetch !== null ? { kind: 'fetch', fetch: this.#fetch } : null;
+  }
+
+  #spanCovers(position: number): boolean {
+    return this.#span !== null && position >= this.#span.start && position <= this.#span.end;
   }
 
   /** The bytes at the position; 0: they are not there after all. */
-  async #take(source: Source, into: Uint8Array): Promise<number> {
+  async #take(source: ByteSource, into: Uint8Array): Promise<number> {
+    const { filePath } = this.#entry;
     const { position } = this.#demand;
-    let count: number;
-    if (source.kind === 'through') count = source.through.take(into);
-    else if (source.kind === 'span') count = await this.#readFile(into.subarray(0, source.span.end - position + 1));
-    else count = await this.#readFile(into.subarray(0, source.fetch.position - position));
-    this.#given(source, count);
-    return count;
-  }
-
-  #given(source: Source, count: number): void {
-    const { traffic } = this.#parts;
-    if (source.kind === 'span') {
-      traffic.hitBytes += count;
-      this.#readAhead(source.span);
-      return;
-    }
-    traffic.missBytes += count;
-    if (source.kind === 'through') traffic.originBytes += count;
+    const now = this.#bytes.takeNow(source, filePath, into, position);
+    if (now > 0) return now;
+    const count = await this.#bytes.takeFromFile(source, filePath, into, position);
+    if (count === 0) await this.#fileLacks();
+    return count ?? 0;
   }
 
   async #throughHasBytes(through: PassThrough): Promise<boolean> {
@@ -266,28 +254,24 @@ export class EntryReader {
   async #fetchHasBytes(fetch: ChunkDownloader): Promise<boolean> {
     const { position } = this.#demand;
     if (fetch.heard !== null) this.#refuseOtherVersion(fetch.heard.description);
-    if (fetch.hasWritten(position)) return true;
+    if (fetch.has(position)) return true;
     if (fetch.end !== null) await this.#afterEnd(fetch);
     else if (position > fetch.limit && (fetch.stopping || (position > fetch.limit + 1 && !fetch.wholeBody))) this.#fetch = null;
     else {
-      this.#demand.starve();
+      if (this.#demand.starve()) this.#parts.manager.hungered();
       await fetch.changed(this.#end);
     }
     return false;
   }
 
-  async #readFile(into: Uint8Array): Promise<number> {
-    const count = await this.#file.read(this.#entry.filePath, into, this.#demand.position);
-    if (count > 0) return count;
-    // The file is gone or too short: unless the entry moved on meanwhile, what is recorded of it is not true any more.
+  /** The file is gone or too short: unless the entry moved on meanwhile, what is recorded of it is not true any more. */
+  async #fileLacks(): Promise<void> {
     const before = this.#entry;
     this.#forgetPlan();
     await this.#look();
-    if (this.#entry.epoch === before.epoch && this.#span !== null) {
-      this.#forgetPlan();
-      await this.#parts.consequences.lost(before);
-    }
-    return 0;
+    if (this.#entry.epoch !== before.epoch || this.#span === null) return;
+    this.#forgetPlan();
+    await this.#parts.consequences.lost(before);
   }
 
   /** Reads the plan around the position: the entry, the span that covers it, the next one. */

@@ -13,4 +13,11 @@ export type FetchEnd =
   | { readonly kind: 'empty' }
   | { readonly kind: 'unsatisfiable'; readonly total: number | null }
   | { readonly kind: 'refused'; readonly error: SeekwellError; readonly status: number | null }
-  | { readonly kind: 'transient'; readonly error: SeekwellError; readonly retryAfterMs: number | null; readonly progress: boolean };
+  | {
+      readonly kind: 'transient';
+      readonly error: SeekwellError;
+      readonly retryAfterMs: number | null;
+      readonly progress: boolean;
+      /** The origin said that it is asked too much. */
+      readonly overloaded?: boolean;
+    };

@@ -72,6 +72,16 @@ export class FetchTable {
     return false;
   }
 
+  /** Of the fetches from this origin that no reader waits for the one that matters least; null where readers wait for all. */
+  leastUrgentAt(origin: string): ChunkDownloader | null {
+    let least: ChunkDownloader | null = null;
+    for (const fetch of this.#byOrigin.get(origin) ?? []) {
+      if (fetch.stopping || fetch.priority === PRIORITY.CRITICAL) continue;
+      if (least === null || fetch.priority > least.priority) least = fetch;
+    }
+    return least;
+  }
+
   /** The fetch that has just written `offset` or will within `TAKE_OVER_BYTES`; null where there is none. */
   bringing(entryId: number, epoch: number, offset: number): ChunkDownloader | null {
     for (const fetch of this.of(entryId)) {

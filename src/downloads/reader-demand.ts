@@ -11,6 +11,8 @@ const MAX_LOOKAHEAD = 512 * MIB;
 const LEAST_LOOKAHEAD = MIB;
 /** A reader that had to wait within this time is hungry, in milliseconds. */
 const HUNGRY_MS = 500;
+/** Before that it may be a player that looks at an index and leaves, in bytes. */
+const HUNGRY_BYTES = 512 * 1024;
 
 export interface DemandOptions {
   /** What the reader asked for. */
@@ -56,14 +58,16 @@ export class ReaderDemand {
     this.#position = position;
   }
 
-  /** It has to wait for the bytes of a fetch. */
-  starve(): void {
+  /** It has to wait for the bytes of a fetch. True: that makes it hungry, and it was not before. */
+  starve(): boolean {
+    const before = this.isHungry;
     this.#starvedAt = this.#clock.monotonic();
+    return !before && this.isHungry;
   }
 
   /** It takes bytes as fast as they come: more connections may bring them faster. A player whose buffer is full does not. */
   get isHungry(): boolean {
-    return this.#clock.monotonic() - this.#starvedAt < HUNGRY_MS;
+    return this.#position - this.#start >= HUNGRY_BYTES && this.#clock.monotonic() - this.#starvedAt < HUNGRY_MS;
   }
 
   /** Bytes to fetch ahead of the position. */

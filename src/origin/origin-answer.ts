@@ -156,7 +156,8 @@ function failed({ status, headers }: AnswerHead, now: number): AnswerMeaning {
     const header = headerOf(headers, 'retry-after');
     const retryAfterMs = header === null ? null : parseRetryAfter(header, now);
     const details = retryAfterMs === null ? {} : { retryAfter: Math.ceil(retryAfterMs / 1000) };
-    return { kind: 'transient', error: new SeekwellError('ORIGIN_UNREACHABLE', text, details), retryAfterMs };
+    const overloaded = status === 429 || status === 503;
+    return { kind: 'transient', error: new SeekwellError('ORIGIN_UNREACHABLE', text, details), retryAfterMs, overloaded };
   }
   if (status >= 400 && status <= 499) return { kind: 'refused', error: new SeekwellError('ORIGIN_REFUSED', text), status };
   return { kind: 'transient', error: new SeekwellError('ORIGIN_WRONG', text), retryAfterMs: null };

@@ -51,8 +51,11 @@ export type OriginAnswer =
    * the URL (`BAD_URL`) or a header of the location (`BAD_OPTION`) cannot be sent.
    */
   | { readonly kind: 'refused'; readonly error: SeekwellError; readonly status: number | null }
-  /** Worth another try later: 429, 5xx, a network error, a timeout, an answer that breaks the protocol; `CLOSED` when the caller gave up. */
-  | { readonly kind: 'transient'; readonly error: SeekwellError; readonly retryAfterMs: number | null };
+  /**
+   * Worth another try later: 429, 5xx, a network error, a timeout, an answer that breaks the protocol; `CLOSED` when the caller gave up. `overloaded`: the
+   * origin said that it is asked too much (429, 503).
+   */
+  | { readonly kind: 'transient'; readonly error: SeekwellError; readonly retryAfterMs: number | null; readonly overloaded?: boolean };
 
 /** An encoded answer, to be passed on with its status and headers as they are: its ranges and lengths are those of the encoded form. */
 export interface EncodedRelay {

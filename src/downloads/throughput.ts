@@ -1,0 +1,84 @@
+import type { Clock } from '../clock.ts';
+
+/** A rate is told from this long a time, in milliseconds. */
+const WINDOW_MS = 500;
+/** Bytes that come further apart than this belong to no rate, in milliseconds. */
+const GAP_MS = 1_000;
+/** One more connection is worth it when the rate is at least so many times the one without it. */
+const WORTH = 1.05;
+/** What was learnt holds this long, in milliseconds; then the origin may be another. */
+const HOLD_MS = 30_000;
+/** How long a connection that ended is not replaced, to learn how much it brought, in milliseconds. */
+const PROBE_MS = 5_000;
+
+/**
+ * Learns how many connections to one origin are worth having. All that are allowed are opened at first. Once their rate is known, one that ends is not
+ * replaced for a moment: where the rest is as fast without it, it stays closed, and so on down to one.
+ */
+export class Throughput {
+  readonly #clock: Clock;
+  /** Called when more connections may be allowed than before. */
+  readonly #eased: () => void;
+  /** Bytes a millisecond by number of connections, and when that was measured. */
+  readonly #rates = new Map<number, { readonly rate: number; readonly at: number }>();
+  #window: { readonly connections: number; readonly since: number; last: number; bytes: number } | null = null;
+  #limit: number | null = null;
+
+  constructor(clock: Clock, eased: () => void) {
+    this.#clock = clock;
+    this.#eased = eased;
+  }
+
+  /** Whether one more connection beside `open` others may raise the rate. */
+  allows(open: number): boolean {
+    return open === 0 || this.#limit === null || open < this.#limit;
+  }
+
+  /** `bytes` came while there were so many connections. */
+  received(bytes: number, connections: number): void {
+    const now = this.#clock.monotonic();
+    const window = this.#window;
+    if (window === null || window.connections !== connections || now - window.last > GAP_MS) {
+      this.#window = { connections, since: now, last: now, bytes: 0 };
+      return;
+    }
+    window.last = now;
+    window.bytes += bytes;
+    if (now - window.since < WINDOW_MS) return;
+    this.#window = null;
+    this.#learn(connections, window.bytes / (now - window.since), now);
+  }
+
+  /** The origin has enough with `open` connections: half of them must do for a while. */
+  halve(open: number): void {
+    this.#hold(Math.max(1, Math.floor(open / 2)), HOLD_MS);
+  }
+
+  #learn(connections: number, rate: number, now: number): void {
+    this.#rates.set(connections, { rate, at: now });
+    const fewer = this.#recent(connections - 1, now);
+    const more = this.#recent(connections + 1, now);
+    if (fewer !== null && rate < WORTH * fewer) this.#hold(connections - 1, HOLD_MS);
+    else if (more !== null && more < WORTH * rate) this.#hold(connections, HOLD_MS);
+    else if (connections > 1 && fewer === null) this.#hold(connections - 1, PROBE_MS);
+    else if (this.#limit === connections && more !== null) this.#ease(null);
+  }
+
+  #recent(connections: number, now: number): number | null {
+    const known = this.#rates.get(connections);
+    return known === undefined || now - known.at > HOLD_MS ? null : known.rate;
+  }
+
+  #hold(limit: number, ms: number): void {
+    if (limit === this.#limit) return;
+    this.#limit = limit;
+    this.#clock.after(ms, () => {
+      if (this.#limit === limit) this.#ease(ms === HOLD_MS ? limit + 1 : null);
+    });
+  }
+
+  #ease(limit: number | null): void {
+    this.#limit = limit;
+    this.#eased();
+  }
+}
