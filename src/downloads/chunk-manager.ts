@@ -1,10 +1,12 @@
 import type { ChunkStore } from '../chunk-store/chunk-store.ts';
 import type { Clock } from '../clock.ts';
 import type { ByteRange } from '../core/byte-ranges.ts';
+import type { Ending } from '../core/ending.ts';
 import type { RangeSpec } from '../core/http-range.ts';
 import { PRIORITY, type Priority } from '../core/priority.ts';
 import type { OriginClient } from '../origin/origin-client.ts';
 import type { CacheRepository, EnsureOutcome, EntryRow, PendingRow } from '../repository/cache-repository.ts';
+import { AccessNotes } from './access-notes.ts';
 import { type Acquired, withoutDatabase } from './acquired.ts';
 import type { CacheEvents } from './cache-events.ts';
 import { ChunkDownloader } from './chunk-downloader.ts';
@@ -33,10 +35,6 @@ const MAX_ROWS = 64;
 const WORTH_SHARING_MS = 500;
 /** How long nothing is kept after the store or the database failed, in milliseconds. */
 const BROKEN_REST_MS = 5_000;
-/** How often it is noted that an entry is read, in milliseconds. */
-const TOUCH_MS = 60_000;
-/** Hints beyond this many are forgotten, all at once. */
-const MAX_HINTS = 10_000;
 
 export interface ManagerParts {
   readonly repository: CacheRepository;
@@ -58,6 +56,8 @@ export class ChunkManager implements FetchGuide {
   readonly fills: FillPlanner;
   /** Opens more connections for readers that can use them. */
   readonly lookAhead: LookAhead;
+  /** Notes what is read. */
+  readonly notes: AccessNotes;
   readonly #parts: ManagerParts;
   readonly #fetches = new FetchTable();
   readonly #leases: LeaseKeeper;
@@ -67,8 +67,6 @@ export class ChunkManager implements FetchGuide {
   readonly #claims: Claims;
   /** Fires whenever a fetch ended. */
   readonly #freed = new Signal();
-  /** When this process last noted that an entry is read, UTC milliseconds: a hint that saves a write. */
-  readonly #touched = new Map<number, number>();
   readonly #limitAll: RateLimit | null;
   readonly #limitBackground: RateLimit | null;
   readonly #roomListeners = new Set<() => void>();
@@ -81,6 +79,7 @@ export class ChunkManager implements FetchGuide {
     const { repository, settings, clock } = parts;
     this.#demands = new DemandTable(settings.chunkSize);
     this.#claims = new Claims(parts);
+    this.notes = new AccessNotes(repository, clock);
     this.#limits = new ConnectionLimits({
       fetches: this.#fetches,
       settings,
@@ -149,13 +148,22 @@ export class ChunkManager implements FetchGuide {
   }
 
   /** Brings the byte at `offset`, which no span covers, to a reader. */
-  async acquire(entry: EntryRow, offset: number, demand: ReaderDemand): Promise<Acquired> {
+  async acquire(entry: EntryRow, offset: number, demand: ReaderDemand, ending: Ending): Promise<Acquired> {
     const { consequences } = this.#parts;
     if (this.#closed) return { kind: 'again' };
     const near = this.#fetches.bringing(entry.id, entry.epoch, offset);
     if (near !== null) return this.#join(near);
     if (consequences.isUnstable(entry.id) || this.#isStoreBroken()) return { kind: 'uncacheable' };
-    if (!this.#limits.admits(entry)) return this.#waitForConnection(entry);
+    const place = this.#limits.admit(entry);
+    if (place === null) return this.#waitForConnection(entry, ending);
+    try {
+      return await this.#fetchFor(entry, offset, demand);
+    } finally {
+      place();
+    }
+  }
+
+  async #fetchFor(entry: EntryRow, offset: number, demand: ReaderDemand): Promise<Acquired> {
     const limit = this.#fills(entry) ? null : demand.end;
     const outcome = await this.#claims.claim(entry, offset, { limit, priority: PRIORITY.CRITICAL, rows: 1 }).catch(withoutDatabase);
     switch (outcome.kind) {
@@ -210,10 +218,11 @@ export class ChunkManager implements FetchGuide {
   }
 
   /**
-   * An idle connection takes half of what the slowest background fetch of an entry has left, so that all end together. False: there is nothing worth sharing.
+   * An idle connection takes half of what the slowest fetch of an entry that no reader waits for has left, so that all end together. False: there is nothing
+   * worth sharing.
    */
   async shareRest(entryId: number): Promise<boolean> {
-    const slowest = this.#fetches.slowestBackground(entryId, WORTH_SHARING_MS);
+    const slowest = this.#fetches.slowestUnread(entryId, WORTH_SHARING_MS);
     if (slowest === null || this.#closed || !this.#limits.allows(slowest.entry, slowest.priority)) return false;
     const { entry, priority, position } = slowest;
     const total = slowest.heard?.description.total ?? null;
@@ -226,16 +235,6 @@ export class ChunkManager implements FetchGuide {
     this.#takeOver(entry, middle);
     this.#start(entry, { kind: 'from', start: middle, end: outcome.end }, outcome, priority);
     return true;
-  }
-
-  /** Notes that `entry` is read, at most once a minute: what is evicted goes by it. */
-  touch(entry: EntryRow): void {
-    const now = this.#parts.clock.now();
-    const noted = entry.accessCount === 0 ? 0 : entry.lastAccessed;
-    if (now - Math.max(noted, this.#touched.get(entry.id) ?? 0) < TOUCH_MS) return;
-    if (this.#touched.size >= MAX_HINTS) this.#touched.clear();
-    this.#touched.set(entry.id, now);
-    void this.#parts.repository.touch(entry.id, now).catch(() => {});
   }
 
   /** Stops fetches of an entry that was paused or is about to go, before the next renewal would tell them. */
@@ -303,10 +302,10 @@ export class ChunkManager implements FetchGuide {
   }
 
   /** The origin has as many connections as it may have, all of which readers wait for. */
-  async #waitForConnection(entry: EntryRow): Promise<Acquired> {
-    const place = this.#limits.joined(entry);
-    await this.#freed.next();
-    place.left();
+  async #waitForConnection(entry: EntryRow, ending: Ending): Promise<Acquired> {
+    const left = this.#limits.waits(entry);
+    await this.#freed.next(ending);
+    left();
     return { kind: 'again' };
   }
 

@@ -25,7 +25,9 @@ export class ConnectionLimits {
   readonly #parts: LimitParts;
   readonly #throughput = new Map<string, Throughput>();
   /** Readers that wait for a connection because an origin has as many as it may ever have, by origin. */
-  readonly #waiting = new Map<string, number>();
+  readonly #waiting = new Counts();
+  /** Connections that were admitted and are about to be opened, by origin. */
+  readonly #admitted = new Counts();
 
   constructor(parts: LimitParts) {
     this.#parts = parts;
@@ -35,8 +37,8 @@ export class ConnectionLimits {
   allows(entry: EntryRow, priority: Priority): boolean {
     const { fetches, settings } = this.#parts;
     const origin = originOf(entry.originalUrl);
-    if (fetches.hasWholeBody(entry.id) || (this.#waiting.get(origin) ?? 0) > 0) return false;
-    const open = fetches.countAt(origin);
+    if (fetches.hasWholeBody(entry.id) || this.#waiting.of(origin) > 0) return false;
+    const open = fetches.countAt(origin) + this.#admitted.of(origin);
     if (fetches.countOf(entry.id) >= settings.connections || open >= settings.connectionsPerOrigin) return false;
     if (!this.#of(origin).allows(open)) return false;
     // Filling would take rows, and the origin's bandwidth, from readers here and in other processes.
@@ -44,28 +46,22 @@ export class ConnectionLimits {
   }
 
   /**
-   * Whether a reader that waits may have a connection to the entry's origin now. Where the origin has as many as it may ever have, what no reader waits for
-   * gives one up.
+   * A place for one more connection to the entry's origin, for a reader that waits; null where the origin has as many as it may ever have: then what no
+   * reader waits for gives one up.
+   * @returns what gives the place back, once the fetch is in the table or will not be
    */
-  admits(entry: EntryRow): boolean {
+  admit(entry: EntryRow): (() => void) | null {
     const { fetches, settings } = this.#parts;
     const origin = originOf(entry.originalUrl);
-    if (fetches.countAt(origin) < HARD_FACTOR * settings.connectionsPerOrigin) return true;
+    if (fetches.countAt(origin) + this.#admitted.of(origin) < HARD_FACTOR * settings.connectionsPerOrigin)
+      return this.#admitted.add(origin);
     fetches.leastUrgentAt(origin)?.stop();
-    return false;
+    return null;
   }
 
-  /** A reader waits for a connection until `left` is called: nobody gets a second one before. */
-  joined(entry: EntryRow): { left(): void } {
-    const origin = originOf(entry.originalUrl);
-    this.#waiting.set(origin, (this.#waiting.get(origin) ?? 0) + 1);
-    return {
-      left: () => {
-        const rest = (this.#waiting.get(origin) ?? 1) - 1;
-        if (rest > 0) this.#waiting.set(origin, rest);
-        else this.#waiting.delete(origin);
-      },
-    };
+  /** A reader waits for a connection: nobody gets a second one before. @returns what says that it waits no more */
+  waits(entry: EntryRow): () => void {
+    return this.#waiting.add(originOf(entry.originalUrl));
   }
 
   /** Bytes came from the entry's origin. */
@@ -87,5 +83,24 @@ export class ConnectionLimits {
     const throughput = new Throughput(this.#parts.clock, () => this.#parts.eased());
     this.#throughput.set(origin, throughput);
     return throughput;
+  }
+}
+
+/** How many there are of something, by name. */
+class Counts {
+  readonly #counts = new Map<string, number>();
+
+  of(name: string): number {
+    return this.#counts.get(name) ?? 0;
+  }
+
+  /** One more, until what this returns is called. */
+  add(name: string): () => void {
+    this.#counts.set(name, this.of(name) + 1);
+    return () => {
+      const rest = this.of(name) - 1;
+      if (rest > 0) this.#counts.set(name, rest);
+      else this.#counts.delete(name);
+    };
   }
 }

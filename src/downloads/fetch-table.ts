@@ -50,11 +50,11 @@ export class FetchTable {
     return [...this.#byEntry.keys()];
   }
 
-  /** The background fetch of the entry that will need longest for its rest, where that is at least `leastMs`; null where there is none. */
-  slowestBackground(entryId: number, leastMs: number): ChunkDownloader | null {
+  /** Of the entry's fetches that no reader waits for the one that will need longest for its rest, where that is at least `leastMs`; null where there is none. */
+  slowestUnread(entryId: number, leastMs: number): ChunkDownloader | null {
     let slowest: ChunkDownloader | null = null;
     for (const fetch of this.of(entryId)) {
-      if (fetch.priority < PRIORITY.MEDIUM || fetch.stopping || fetch.wholeBody) continue;
+      if (fetch.priority === PRIORITY.CRITICAL || fetch.stopping || fetch.wholeBody) continue;
       if (fetch.remainingMs() >= Math.max(leastMs, slowest?.remainingMs() ?? 0)) slowest = fetch;
     }
     return slowest;

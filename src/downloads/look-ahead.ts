@@ -58,7 +58,11 @@ export class LookAhead {
       }
       const until = demands.wantedUntil(view.entry, offset);
       if (until === null || !demand.wants(offset)) return false;
-      const outcome = await claims.claim(view.entry, offset, { limit: until, priority: PRIORITY.HIGH, rows: this.#rows(demand) });
+      const outcome = await claims.claim(view.entry, offset, {
+        limit: until,
+        priority: PRIORITY.HIGH,
+        rows: this.#rows(demand, until - offset + 1),
+      });
       if (outcome.kind === 'mine') {
         this.#parts.start(view.entry, offset, outcome);
         return true;
@@ -76,8 +80,10 @@ export class LookAhead {
     return fetch === null ? null : { start: fetch.start, end: Math.max(offset, fetch.limit) };
   }
 
-  #rows(demand: ReaderDemand): number {
+  /** A fair part of half of what is left, so that connections end at about the same time. */
+  #rows(demand: ReaderDemand, left: number): number {
     const { connections, chunkSize } = this.#parts.settings;
-    return Math.max(1, Math.min(MAX_RUN_ROWS, Math.floor(demand.lookahead() / (connections * chunkSize))));
+    const part = Math.min(demand.lookahead(), left / 2) / (connections * chunkSize);
+    return Math.max(1, Math.min(MAX_RUN_ROWS, Math.floor(part)));
   }
 }

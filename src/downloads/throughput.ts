@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock, Timer } from '../clock.ts';
 
 /** A rate is told from this long a time, in milliseconds. */
 const WINDOW_MS = 500;
@@ -8,6 +8,8 @@ const GAP_MS = 1_000;
 const WORTH = 1.05;
 /** What was learnt holds this long, in milliseconds; then the origin may be another. */
 const HOLD_MS = 30_000;
+/** The rate of so many windows is known before it is asked what one connection less would cost: short downloads are not slowed by the question. */
+const WINDOWS_BEFORE_PROBE = 20;
 /** How long a connection that ended is not replaced, to learn how much it brought, in milliseconds. */
 const PROBE_MS = 5_000;
 
@@ -23,6 +25,10 @@ export class Throughput {
   readonly #rates = new Map<number, { readonly rate: number; readonly at: number }>();
   #window: { readonly connections: number; readonly since: number; last: number; bytes: number } | null = null;
   #limit: number | null = null;
+  /** When the limit is eased. */
+  #timer: Timer | null = null;
+  /** Windows in a row with the same number of connections. */
+  #steady = { connections: 0, windows: 0 };
 
   constructor(clock: Clock, eased: () => void) {
     this.#clock = clock;
@@ -56,12 +62,13 @@ export class Throughput {
 
   #learn(connections: number, rate: number, now: number): void {
     this.#rates.set(connections, { rate, at: now });
+    this.#steady = { connections, windows: this.#steady.connections === connections ? this.#steady.windows + 1 : 1 };
     const fewer = this.#recent(connections - 1, now);
     const more = this.#recent(connections + 1, now);
     if (fewer !== null && rate < WORTH * fewer) this.#hold(connections - 1, HOLD_MS);
     else if (more !== null && more < WORTH * rate) this.#hold(connections, HOLD_MS);
-    else if (connections > 1 && fewer === null) this.#hold(connections - 1, PROBE_MS);
-    else if (this.#limit === connections && more !== null) this.#ease(null);
+    else if (more !== null && this.#limit === connections) this.#ease(null);
+    else if (fewer === null && connections > 1 && this.#steady.windows >= WINDOWS_BEFORE_PROBE) this.#hold(connections - 1, PROBE_MS);
   }
 
   #recent(connections: number, now: number): number | null {
@@ -70,14 +77,13 @@ export class Throughput {
   }
 
   #hold(limit: number, ms: number): void {
-    if (limit === this.#limit) return;
+    this.#timer?.cancel();
     this.#limit = limit;
-    this.#clock.after(ms, () => {
-      if (this.#limit === limit) this.#ease(ms === HOLD_MS ? limit + 1 : null);
-    });
+    this.#timer = this.#clock.after(ms, () => this.#ease(ms === HOLD_MS ? limit + 1 : null));
   }
 
   #ease(limit: number | null): void {
+    this.#timer?.cancel();
     this.#limit = limit;
     this.#eased();
   }

@@ -40,6 +40,49 @@ test('a reader that takes bytes as they come gets several connections', async ()
   expect(film.bytesSent).toBe(film.size);
 });
 
+test('a reader in the middle gets its connections to what lies ahead of it, filled or not', async () => {
+  const origin = await ScriptedOrigin.start();
+  const film = origin.add('/film.mkv', { size: 64 * MIB, rate: 8 * MIB });
+  const server = await CacheServer.start({ cacheDir: await temporaryFolder(), fill: 'never' });
+  const url = await server.streamOf(film.url);
+  const range = { start: 32 * MIB, end: 56 * MIB - 1 };
+  expect((await read(url, `bytes=${range.start}-${range.end}`)).equals(film.bytes(range.start, range.end))).toBe(true);
+  expect(origin.mostAtOnce).toBe(4);
+  expect(film.bytesSent).toBe(24 * MIB);
+});
+
+test('a player that takes a little of each place opens one connection at a time', async () => {
+  const origin = await ScriptedOrigin.start();
+  const film = origin.add('/film.mkv', { size: 64 * MIB });
+  const server = await CacheServer.start({ cacheDir: await temporaryFolder(), fill: 'never' });
+  const url = await server.streamOf(film.url);
+  for (const at of [0, 60 * MIB, 20 * MIB]) await read(url, `bytes=${at}-${at + 256 * 1024}`);
+  expect(origin.mostAtOnce).toBe(1);
+  expect(film.requests).toHaveLength(3);
+});
+
+test('readers that wait go beyond the limit per origin, up to twice it; the next one waits, and background work gives way', async () => {
+  const origin = await ScriptedOrigin.start();
+  const films = [0, 1, 2, 3, 4].map((index) => origin.add(`/film-${index}.mkv`, { size: 8 * MIB }));
+  const server = await CacheServer.start({ cacheDir: await temporaryFolder(), connections: 2, connectionsPerOrigin: 2, fill: 'never' });
+  const urls = await Promise.all(films.map(({ url }) => server.streamOf(url)));
+  for (const film of films) film.behave({ fault: { kind: 'stall', after: 64 * 1024 } });
+  await (await server.cache.get(5))?.requestPrefetch(null);
+  await films[4]?.waitForBytes(64 * 1024);
+  const leave = new AbortController();
+  const waiting = urls.slice(0, 4).map(async (url) => {
+    const response = await fetch(url, { signal: leave.signal, headers: { range: 'bytes=0-' } });
+    return response.body?.getReader().read();
+  });
+  await Promise.all(waiting);
+  expect(origin.mostAtOnce).toBeLessThanOrEqual(4);
+  for (const film of films) film.behave({ fault: null });
+  const fifth = read(urls[4] ?? '', 'bytes=4000000-4000099');
+  leave.abort();
+  expect((await fifth).equals(films[4]?.bytes(4_000_000, 4_000_099) ?? Buffer.alloc(0))).toBe(true);
+  expect(origin.mostAtOnce).toBeLessThanOrEqual(4);
+});
+
 test('without look-ahead a reader still gets its bytes', async () => {
   const origin = await ScriptedOrigin.start();
   const film = origin.add('/film.mkv', { size: 9 * MIB });
