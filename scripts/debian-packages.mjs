@@ -13,7 +13,7 @@ export const PACKAGE_OF = /** @type {const} */ ({
 
 /** @typedef {keyof typeof PACKAGE_OF} Program */
 
-/** @param {Program} program @returns {string | undefined} its path, also where PATH lacks the folders of daemons */
+/** @param {string} program @returns {string | undefined} its path, also where PATH lacks the folders of daemons */
 export function findProgram(program) {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
   return folders.map((folder) => join(folder, program)).find(isExecutable);

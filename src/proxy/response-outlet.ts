@@ -26,7 +26,13 @@ export class ResponseOutlet implements Outlet {
   }
 
   write(buffer: Buffer, count: number, taken: (error?: Error | null) => void): void {
-    this.#response.write(buffer.subarray(HEAD_ROOM, HEAD_ROOM + count), taken);
+    // What is written after the socket ended and before the response has heard of it, node:http keeps for ever without calling back.
+    const gone = (): void => taken(new Error('the client is gone'));
+    this.#response.once('close', gone);
+    this.#response.write(buffer.subarray(HEAD_ROOM, HEAD_ROOM + count), (error) => {
+      this.#response.removeListener('close', gone);
+      taken(error);
+    });
   }
 
   end(text?: string): void {

@@ -4,9 +4,6 @@ import { join } from 'node:path';
 import { run, runToSuccess } from './child-process.ts';
 import { programPath } from './require-program.ts';
 
-/** Seconds. */
-const DURATION = 40;
-
 export interface Film {
   /** The file's name, e.g. `moov-tail.mp4`. */
   readonly name: string;
@@ -28,45 +25,40 @@ export interface Films {
   readonly matroska: Film;
 }
 
+export interface FilmOptions {
+  /** 40 unless told: about 18 MB a film with the default encoder. */
+  readonly seconds?: number;
+  /** What ffmpeg encodes the pictures with. Unless told an encoder that each ffmpeg has, and two key frames a second, so that seeks are quick. */
+  readonly encoder?: readonly string[];
+}
+
 export type FilmName = Exclude<keyof Films, 'folder'>;
 
 const QUIET = ['-nostdin', '-hide_banner', '-v', 'error'] as const;
 
-async function filmAt(folder: string, name: string): Promise<Film> {
+async function filmAt(folder: string, name: string, duration: number): Promise<Film> {
   const path = join(folder, name);
-  return { name, path, size: (await stat(path)).size, duration: DURATION };
+  return { name, path, size: (await stat(path)).size, duration };
 }
 
 /**
- * Makes the three films in `folder` with ffmpeg: the same pictures and sound in three containers, about 18 MB each, in two or three
- * seconds. Every picture differs from every other. An encoder that each ffmpeg has, and two key frames a second, so that seeks are quick.
+ * Makes the three films in `folder` with ffmpeg: the same pictures and sound in three containers, in two or three seconds unless told otherwise.
+ * Every picture differs from every other.
  */
-export async function makeFilms(folder: string): Promise<Films> {
+export async function makeFilms(folder: string, options: FilmOptions = {}): Promise<Films> {
+  const { seconds = 40, encoder = ['mpeg4', '-q:v', '2', '-g', '12'] } = options;
   const encoded = join(folder, 'moov-tail.mp4');
-  const pictures = ['-f', 'lavfi', '-i', `testsrc2=size=640x360:rate=25:duration=${DURATION}`];
-  const sound = ['-f', 'lavfi', '-i', `sine=frequency=440:duration=${DURATION}`];
-  await runToSuccess(programPath('ffmpeg'), [
-    ...QUIET,
-    ...pictures,
-    ...sound,
-    '-c:v',
-    'mpeg4',
-    '-q:v',
-    '2',
-    '-g',
-    '12',
-    '-c:a',
-    'aac',
-    encoded,
-  ]);
+  const pictures = ['-f', 'lavfi', '-i', `testsrc2=size=640x360:rate=25:duration=${seconds}`];
+  const sound = ['-f', 'lavfi', '-i', `sine=frequency=440:duration=${seconds}`];
+  await runToSuccess(programPath('ffmpeg'), [...QUIET, ...pictures, ...sound, '-c:v', ...encoder, '-c:a', 'aac', encoded]);
   const copied = ['-i', encoded, '-map', '0', '-c', 'copy'];
   await runToSuccess(programPath('ffmpeg'), [...QUIET, ...copied, '-movflags', '+faststart', join(folder, 'faststart.mp4')]);
   await runToSuccess(programPath('ffmpeg'), [...QUIET, ...copied, join(folder, 'matroska.mkv')]);
   return {
     folder,
-    moovTail: await filmAt(folder, 'moov-tail.mp4'),
-    faststart: await filmAt(folder, 'faststart.mp4'),
-    matroska: await filmAt(folder, 'matroska.mkv'),
+    moovTail: await filmAt(folder, 'moov-tail.mp4', seconds),
+    faststart: await filmAt(folder, 'faststart.mp4', seconds),
+    matroska: await filmAt(folder, 'matroska.mkv', seconds),
   };
 }
 

@@ -101,6 +101,12 @@ export class RecordedRequest {
     this.#held = false;
   }
 
+  /** For the origin: waits until `gate` lets the answer go beyond `at`, or the answer ended; returns what the gate said. */
+  async passed(gate: (at: number) => number, at: number): Promise<number> {
+    await this.#changes.until(() => gate(at) > at || this.outcome !== 'running');
+    return gate(at);
+  }
+
   /** For the origin. */
   noteSent(bytes: number): void {
     this.bytesSent += bytes;

@@ -62,7 +62,7 @@ export async function sendBody(
   seed: number,
   body: ByteRange,
 ): Promise<void> {
-  const { fault } = behaviour;
+  const { fault, gate } = behaviour;
   const pacer = behaviour.rate === null ? null : new Pacer(behaviour.rate);
   // Headers go out with the first bytes otherwise, and a stall at 0 would hold them back, too.
   response.flushHeaders();
@@ -74,8 +74,10 @@ export async function sendBody(
       faultAt = Number.POSITIVE_INFINITY;
       await record.hold();
     }
+    const open = gate === null ? Number.POSITIVE_INFINITY : await record.passed(gate, at);
+    if (open <= at) return;
     const allowed = pacer === null ? WRITE_BYTES : Math.min(await pacer.allowance(), WRITE_BYTES);
-    const next = Math.min(at + allowed, body.end + 1, faultAt);
+    const next = Math.min(at + allowed, body.end + 1, faultAt, open);
     const before = performance.now();
     if (!(await written(response, bytesOf(seed, at, next - 1)))) return;
     record.noteSent(next - at);

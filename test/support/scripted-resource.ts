@@ -45,6 +45,8 @@ export interface Behaviour {
   /** Bytes a second for each answer, exact from its first byte; null: no limit. */
   readonly rate: number | null;
   readonly fault: Fault | null;
+  /** How far an answer may go that has come to the byte `at`: to before the returned one; `at` or less: it waits until `changes` are notified and asks again. */
+  readonly gate: ((at: number) => number) | null;
   /** At most so many bytes in a 206, which may give less than was asked for (RFC 9110, section 15.3.7). */
   readonly longestRange: number | null;
   /** What a 206 says in Content-Range, given the truth; null leaves the header out. */
@@ -70,6 +72,7 @@ const PROPER: Behaviour = {
   hold: false,
   rate: null,
   fault: null,
+  gate: null,
   longestRange: null,
   contentRange: null,
   encoding: null,
