@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { CacheServer } from '../support/cache-server.ts';
+import { eventually } from '../support/eventually.ts';
+import { ScriptedOrigin } from '../support/scripted-origin.ts';
+import { temporaryFolder } from '../support/temp-folder.ts';
+
+const MIB = 1024 * 1024;
+
+/**
+ * The most requests that may be under way at one origin, waiting readers included, for `--connections-per-origin` of `perOrigin`. HARD_FACTOR in
+ * connection-limits.ts.
+ */
+function hardLimit(perOrigin: number): number {
+  return 2 * perOrigin;
+}
+
+test('waiting readers go beyond --connections-per-origin, up to a hard limit', async () => {
+  const origin = await ScriptedOrigin.start();
+  const film = origin.add('/film.mkv', { size: 200 * MIB, hold: true });
+  const server = await CacheServer.start({ cacheDir: await temporaryFolder(), connections: 2, connectionsPerOrigin: 2, fill: 'never' });
+  const url = await server.streamOf(film.url);
+  const limit = hardLimit(2);
+  const readers = Array.from({ length: 24 }, async (_, i) => {
+    const start = i * 8 * MIB;
+    const response = await fetch(url, { headers: { range: `bytes=${start}-${start + 99}` } });
+    return Buffer.from(await response.arrayBuffer()).equals(film.bytes(start, start + 99));
+  });
+  await film.waitForRequests(limit);
+  await eventually('every reader is there', () => server.proxy.openStreams === readers.length);
+  film.release();
+  expect(await Promise.all(readers)).toEqual(readers.map(() => true));
+  expect(origin.mostAtOnce).toBe(limit);
+});
+
+test.each([429, 503])(
+  '%d halves the connections: the refused are not asked for all at once again',
+  async (status) => {
+    const origin = await ScriptedOrigin.start();
+    const film = origin.add('/film.mkv', { size: 48 * MIB, rate: 8 * MIB, parallel: { limit: 2, status } });
+    const server = await CacheServer.start({ cacheDir: await temporaryFolder(), connections: 8, connectionsPerOrigin: 8 });
+    await (await server.cache.add({ url: film.url })).prefetch();
+    const refused = film.requests.filter((request) => request.status === status);
+    expect(refused.length).toBeGreaterThan(0);
+    // 8 at first (6 refused), then 4 (2 refused), then 2, and now and then a try with one more. Without halving: 115 of 128.
+    expect(refused.length).toBeLessThanOrEqual(24);
+    expect(film.distinctBytes()).toBe(film.size);
+    expect(film.bytesSent / film.size).toBeLessThan(1.1);
+  },
+  60_000,
+);
