@@ -35,7 +35,7 @@ export function readPlainRequest(bytes: Buffer): PlainRequest | null {
     if (match === null || name === undefined || MORE.has(name) || headers[name] !== undefined) return null;
     headers[name] = (match[2] ?? '').trimEnd();
   }
-  const connection = headers['connection']?.toLowerCase();
-  if (headers['host'] === undefined || (connection !== undefined && connection !== 'keep-alive')) return null;
+  const connection = headers.connection?.toLowerCase();
+  if (headers.host === undefined || (connection !== undefined && connection !== 'keep-alive')) return null;
   return { method: 'GET', url, path: url.split('?', 1)[0] ?? url, headers };
 }
