@@ -5,6 +5,7 @@ import type { RangeSpec } from '../core/http-range.ts';
 import { PRIORITY, type Priority } from '../core/priority.ts';
 import type { OriginClient } from '../origin/origin-client.ts';
 import type { CacheRepository, EnsureOutcome, EntryRow, PendingRow } from '../repository/cache-repository.ts';
+import { AccessNotes } from './access-notes.ts';
 import { type Acquired, withoutDatabase } from './acquired.ts';
 import type { CacheEvents } from './cache-events.ts';
 import { ChunkDownloader } from './chunk-downloader.ts';
@@ -21,6 +22,7 @@ import { LeaseKeeper } from './lease-keeper.ts';
 import { LookAhead } from './look-ahead.ts';
 import { RateLimit } from './rate-limit.ts';
 import type { ReaderDemand } from './reader-demand.ts';
+import { FULL_REST_MS, type Room } from './room.ts';
 import { Signal } from './signal.ts';
 import type { Heard } from './span-recorder.ts';
 import type { Traffic } from './traffic.ts';
@@ -33,10 +35,6 @@ const MAX_ROWS = 64;
 const WORTH_SHARING_MS = 500;
 /** How long nothing is kept after the store or the database failed, in milliseconds. */
 const BROKEN_REST_MS = 5_000;
-/** How often it is noted that an entry is read, in milliseconds. */
-const TOUCH_MS = 60_000;
-/** Hints beyond this many are forgotten, all at once. */
-const MAX_HINTS = 10_000;
 
 export interface ManagerParts {
   readonly repository: CacheRepository;
@@ -46,6 +44,7 @@ export interface ManagerParts {
   readonly events: CacheEvents;
   readonly consequences: FetchConsequences;
   readonly settings: DownloadSettings;
+  readonly room: Room;
   readonly traffic: Traffic;
 }
 
@@ -56,6 +55,8 @@ export interface ManagerParts {
 export class ChunkManager implements FetchGuide {
   /** Plans the rest of what readers opened. */
   readonly fills: FillPlanner;
+  /** Notes what is read. */
+  readonly accesses: AccessNotes;
   /** Opens more connections for readers that can use them. */
   readonly lookAhead: LookAhead;
   readonly #parts: ManagerParts;
@@ -67,8 +68,6 @@ export class ChunkManager implements FetchGuide {
   readonly #claims: Claims;
   /** Fires whenever a fetch ended. */
   readonly #freed = new Signal();
-  /** When this process last noted that an entry is read, UTC milliseconds: a hint that saves a write. */
-  readonly #touched = new Map<number, number>();
   readonly #limitAll: RateLimit | null;
   readonly #limitBackground: RateLimit | null;
   readonly #roomListeners = new Set<() => void>();
@@ -79,6 +78,7 @@ export class ChunkManager implements FetchGuide {
   constructor(parts: ManagerParts) {
     this.#parts = parts;
     const { repository, settings, clock } = parts;
+    this.accesses = new AccessNotes(repository, clock);
     this.#demands = new DemandTable(settings.chunkSize);
     this.#claims = new Claims(parts);
     this.#limits = new ConnectionLimits({
@@ -148,8 +148,8 @@ export class ChunkManager implements FetchGuide {
     this.#room();
   }
 
-  /** Brings the byte at `offset`, which no span covers, to a reader. */
-  async acquire(entry: EntryRow, offset: number, demand: ReaderDemand): Promise<Acquired> {
+  /** Brings the byte at `offset`, which no span covers, to a reader. `probe`: to one that only asks what the resource is. */
+  async acquire(entry: EntryRow, offset: number, demand: ReaderDemand, probe = false): Promise<Acquired> {
     const { consequences } = this.#parts;
     if (this.#closed) return { kind: 'again' };
     const near = this.#fetches.bringing(entry.id, entry.epoch, offset);
@@ -157,7 +157,8 @@ export class ChunkManager implements FetchGuide {
     if (consequences.isUnstable(entry.id) || this.#isStoreBroken()) return { kind: 'uncacheable' };
     if (!this.#limits.admits(entry)) return this.#waitForConnection(entry);
     const limit = this.#fills(entry) ? null : demand.end;
-    const outcome = await this.#claims.claim(entry, offset, { limit, priority: PRIORITY.CRITICAL, rows: 1 }).catch(withoutDatabase);
+    const how = { limit, priority: PRIORITY.CRITICAL, rows: 1 };
+    const outcome = await this.#claims.claim(entry, offset, how, probe ? PRIORITY.LOW : PRIORITY.CRITICAL).catch(withoutDatabase);
     switch (outcome.kind) {
       case 'mine': {
         // The reader left while the claim was made: nobody would end the fetch.
@@ -202,8 +203,9 @@ export class ChunkManager implements FetchGuide {
     const ahead = this.#demands.wantedUntil(entry, offset) !== null;
     const priority = ahead ? PRIORITY.HIGH : row.priority;
     const urgency = ahead && this.#demands.areHungry(entry.id) ? PRIORITY.HIGH : row.priority;
-    if (this.#closed || this.#isStoreBroken() || !this.#limits.allows(entry, urgency)) return false;
+    if (this.#closed || this.#isStoreBroken() || this.#parts.room.isFull(entry.id) || !this.#limits.allows(entry, urgency)) return false;
     const outcome = await this.#claims.claim(entry, offset, { limit: null, priority, rows: await this.#rowsFor(entry) });
+    if (outcome.kind === 'full') this.#parts.clock.after(FULL_REST_MS, () => this.#room());
     if (outcome.kind !== 'mine') return false;
     this.#start(entry, { kind: 'from', start: offset, end: outcome.end }, outcome, priority);
     return true;
@@ -221,21 +223,11 @@ export class ChunkManager implements FetchGuide {
     const limit = Math.min(slowest.limit, total - 1);
     const middle = position + Math.ceil((limit - position + 1) / 2);
     // CRITICAL takes over what is held; the fetch itself goes on as background work.
-    const outcome = await this.#claims.claim(entry, middle, { limit, priority: PRIORITY.CRITICAL, rows: 1 });
+    const outcome = await this.#claims.claim(entry, middle, { limit, priority: PRIORITY.CRITICAL, rows: 1 }, priority);
     if (outcome.kind !== 'mine') return false;
     this.#takeOver(entry, middle);
     this.#start(entry, { kind: 'from', start: middle, end: outcome.end }, outcome, priority);
     return true;
-  }
-
-  /** Notes that `entry` is read, at most once a minute: what is evicted goes by it. */
-  touch(entry: EntryRow): void {
-    const now = this.#parts.clock.now();
-    const noted = entry.accessCount === 0 ? 0 : entry.lastAccessed;
-    if (now - Math.max(noted, this.#touched.get(entry.id) ?? 0) < TOUCH_MS) return;
-    if (this.#touched.size >= MAX_HINTS) this.#touched.clear();
-    this.#touched.set(entry.id, now);
-    void this.#parts.repository.touch(entry.id, now).catch(() => {});
   }
 
   /** Stops fetches of an entry that was paused or is about to go, before the next renewal would tell them. */
@@ -273,7 +265,7 @@ export class ChunkManager implements FetchGuide {
     const fills = this.#fills(entry);
     // What an origin without ranges sends cannot be asked for again from the middle: keep it while the entry is wanted at all.
     if (!fills && fetch.priority !== PRIORITY.MEDIUM && !this.#demands.has(entry.id)) return null;
-    return this.#claims.claim(entry, offset, { limit: null, priority: PRIORITY.HIGH, rows: 1 });
+    return this.#claims.claim(entry, offset, { limit: null, priority: PRIORITY.HIGH, rows: 1 }, fetch.priority);
   }
 
   async claimStart(
@@ -284,7 +276,8 @@ export class ChunkManager implements FetchGuide {
     if (held !== null) await this.#claims.release(fetch.entry.id, held);
     // A suffix was asked for as a whole and is claimed as a whole; a whole body as it comes.
     const rows = fetch.wholeBody ? 1 : MAX_ROWS;
-    return this.#claims.claim(fetch.entry, body.start, { limit: fetch.wholeBody ? null : body.end, priority: PRIORITY.CRITICAL, rows });
+    const how = { limit: fetch.wholeBody ? null : body.end, priority: PRIORITY.CRITICAL, rows };
+    return this.#claims.claim(fetch.entry, body.start, how, fetch.priority);
   }
 
   throttle(fetch: FetchUnderWay, bytes: number): number {
