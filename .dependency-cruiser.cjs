@@ -5,7 +5,12 @@
 // Everybody may import these.
 const leaves = ['src/core/', 'src/errors.ts', 'src/clock.ts', 'src/randomness.ts', 'src/logger.ts', 'src/problem.ts'];
 // What the layers above the bottom see of it.
-const contracts = ['src/repository/cache-repository.ts', 'src/chunk-store/chunk-store.ts', 'src/origin/origin-client.ts'];
+const contracts = [
+  'src/repository/cache-repository.ts',
+  'src/chunk-store/chunk-store.ts',
+  'src/chunk-store/disk-space.ts',
+  'src/origin/origin-client.ts',
+];
 const middle = ['src/downloads/', 'src/state-computer.ts', ...contracts];
 const bottom = ['src/repository/', 'src/chunk-store/', 'src/origin/'];
 // What an entry looks like from above: its names, its options, its handle.
@@ -34,9 +39,21 @@ const layers = {
   'src/state-computer.ts': [...contracts, ...leaves],
   'src/downloads/': [...middle, ...leaves],
   // The one place that names implementations, because it is the one that wires objects.
-  'src/file-cache.ts': ['src/cache-folder.ts', 'src/process-name.ts', ...entry, ...middle, ...bottom, 'src/config/', ...leaves],
+  'src/cache-parts.ts': [...entry, ...middle, ...leaves],
+  'src/file-cache.ts': [
+    'src/cache-parts.ts',
+    'src/cache-folder.ts',
+    'src/process-name.ts',
+    'src/dead-processes.ts',
+    ...entry,
+    ...middle,
+    ...bottom,
+    'src/config/',
+    ...leaves,
+  ],
   'src/cache-folder.ts': ['src/config/', ...leaves],
   'src/process-name.ts': leaves,
+  'src/dead-processes.ts': ['src/process-name.ts', ...contracts, ...leaves],
   'src/entry-limits.ts': leaves,
   'src/cache-options.ts': ['src/entry-key.ts', 'src/entry-limits.ts', ...middle, ...leaves],
   'src/entry-key.ts': [...contracts, ...leaves],

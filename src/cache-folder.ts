@@ -1,4 +1,4 @@
-import { access, constants, mkdir, stat, statfs } from 'node:fs/promises';
+import { access, constants, mkdir, stat } from 'node:fs/promises';
 import { parseSize } from './config/byte-size.ts';
 import { SeekwellError } from './errors.ts';
 
@@ -28,14 +28,20 @@ export async function prepareFolder(folder: string): Promise<void> {
   }
 }
 
+/** The bytes that a number, a size or a share of a disk of `diskSize` bytes mean; null: no limit. */
+function bytesOf(text: number | string, diskSize: number): number | null {
+  const size = typeof text === 'number' ? ({ kind: 'bytes', bytes: text } as const) : parseSize(text);
+  if (size.kind === 'unlimited') return null;
+  return size.kind === 'bytes' ? size.bytes : Math.floor((diskSize * size.percent) / 100);
+}
+
 /**
- * The quota in bytes that `maxSize` means for the disk of `folder`; null: no limit.
+ * The limits of a cache on a disk of `diskSize` bytes. A `quota` of null: none.
  * @throws SeekwellError BAD_OPTION
  */
-export async function quotaOf(folder: string, maxSize: number | string): Promise<number | null> {
-  const size = typeof maxSize === 'number' ? ({ kind: 'bytes', bytes: maxSize } as const) : parseSize(maxSize);
-  if (size.kind === 'unlimited') return null;
-  if (size.kind === 'bytes') return size.bytes;
-  const { blocks, bsize } = await statfs(folder);
-  return Math.floor((blocks * bsize * size.percent) / 100);
+export function limitsOf(
+  { maxSize = '20%', minFree = '5%' }: { readonly maxSize?: number | string; readonly minFree?: number | string },
+  diskSize: number,
+): { readonly quota: number | null; readonly minFree: number } {
+  return { quota: bytesOf(maxSize, diskSize), minFree: bytesOf(minFree, diskSize) ?? 0 };
 }

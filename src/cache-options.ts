@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import type { DiskSpace } from './chunk-store/disk-space.ts';
 import type { Clock } from './clock.ts';
 import type { DownloadSettings } from './downloads/download-settings.ts';
 import { checkUrl, filenameOf } from './entry-key.ts';
@@ -11,6 +12,8 @@ export interface CacheOptions {
   readonly cacheDir: string;
   /** The most bytes to keep: a number, or as in `50GB`, `30%` (of the disk), `unlimited`. 20% unless told. */
   readonly maxSize?: number | string;
+  /** What to leave free on the disk: a number of bytes, or as in `10GB`, `5%` (of the disk). 5% unless told. */
+  readonly minFree?: number | string;
   /** Fetches at the same time for one entry; 4 unless told. */
   readonly connections?: number;
   /** Fetches at the same time from one origin; 8 unless told. Waiting readers go beyond it. */
@@ -37,6 +40,8 @@ export interface CacheOptions {
   /** Whether this process works off the queue; true unless told. A number: only for that entry. */
   readonly background?: boolean | number;
   readonly clock?: Clock;
+  /** What tells how much the disk has free; the system unless told. */
+  readonly diskSpace?: DiskSpace;
 }
 
 export interface AddOptions {
@@ -56,15 +61,15 @@ export interface AddOptions {
   readonly fill?: boolean;
 }
 
-/** The settings of fetching that `options` mean. @param quota bytes, or null for no limit */
-export function settingsOf(options: CacheOptions, quota: number | null): DownloadSettings {
+/** The settings of fetching that `options` mean. @param limits of the cache, in bytes; a quota of null: no limit */
+export function settingsOf(options: CacheOptions, limits: Pick<DownloadSettings, 'quota' | 'minFree'>): DownloadSettings {
   return {
     connections: options.connections ?? 4,
     connectionsPerOrigin: options.connectionsPerOrigin ?? 8,
     chunkSize: options.chunkSize ?? 4 * 1024 * 1024,
     lookahead: typeof options.lookahead === 'number' ? options.lookahead : null,
     fill: options.fill !== 'never',
-    quota,
+    ...limits,
     limitRate: options.limitRate ?? null,
     backgroundLimitRate: options.backgroundLimitRate ?? null,
   };

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { SeekwellError } from './errors.ts';
-import type { EntryKey } from './repository/cache-repository.ts';
+import type { CacheRepository, EntryKey, EntryRow } from './repository/cache-repository.ts';
 
 /** How many hexadecimal digits of a URL's SHA-256 name its media: 64 bits, so that a million URLs collide with a chance of 3 in 10^8. */
 const HASH_DIGITS = 16;
@@ -43,7 +43,7 @@ export function extensionOf(filename: string | null): string {
 }
 
 /** A reference as a user types it. Null where it cannot name anything. */
-export function parseRef(text: string): { readonly id: number } | { readonly url: string } | { readonly key: EntryKey } | null {
+function parseRef(text: string): { readonly id: number } | { readonly url: string } | { readonly key: EntryKey } | null {
   if (/^\d{1,15}$/.test(text)) return { id: Number(text) };
   if (/^https?:\/\//i.test(text)) return { url: text };
   const parts = text.split('/');
@@ -54,6 +54,20 @@ export function parseRef(text: string): { readonly id: number } | { readonly url
   } catch {
     return null;
   }
+}
+
+/**
+ * The entry that `ref` names, or null.
+ * @param keyOf names the entry of a URL that was registered without names
+ */
+export async function findEntry(repository: CacheRepository, ref: Ref, keyOf: (url: string) => EntryKey): Promise<EntryRow | null> {
+  if (typeof ref === 'number') return repository.getEntry(ref);
+  if (typeof ref !== 'string') return repository.findEntry(ref);
+  const parsed = parseRef(ref);
+  if (parsed === null) return null;
+  if ('id' in parsed) return repository.getEntry(parsed.id);
+  if ('key' in parsed) return repository.findEntry(parsed.key);
+  return (await repository.findEntry(keyOf(parsed.url))) ?? (await repository.findEntryByUrl(parsed.url));
 }
 
 /** `key` as `source/media/quality`, each part percent-encoded. */

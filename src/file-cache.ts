@@ -1,57 +1,41 @@
 import { join, resolve } from 'node:path';
-import { prepareFolder, quotaOf } from './cache-folder.ts';
+import { limitsOf, prepareFolder } from './cache-folder.ts';
 import { type AddOptions, type CacheOptions, newEntryOf, settingsOf } from './cache-options.ts';
+import type { CacheParts } from './cache-parts.ts';
 import { Entry, type EntryHost, type OriginOptions, type PrefetchOptions, type ReadOptions } from './cached-entry.ts';
-import type { ChunkStore } from './chunk-store/chunk-store.ts';
+import { FolderDiskSpace } from './chunk-store/folder-disk-space.ts';
 import { SparseFileStore } from './chunk-store/sparse-file-store.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { ByteRange } from './core/byte-ranges.ts';
 import type { RangeSpec } from './core/http-range.ts';
+import { servedAt, sweepDeadProcesses } from './dead-processes.ts';
 import { BackgroundWork } from './downloads/background-work.ts';
 import { CacheEvents } from './downloads/cache-events.ts';
 import { ChunkManager } from './downloads/chunk-manager.ts';
-import type { DownloadSettings } from './downloads/download-settings.ts';
 import { EntryReader } from './downloads/entry-reader.ts';
 import { EntryRemoval, newFilePath } from './downloads/entry-removal.ts';
 import { FetchConsequences } from './downloads/fetch-consequences.ts';
+import { type CollectReport, GarbageCollector } from './downloads/garbage-collector.ts';
 import { KnownHeaders } from './downloads/known-headers.ts';
 import { Prefetcher } from './downloads/prefetcher.ts';
 import type { OpenOptions, ReaderParts } from './downloads/reader-options.ts';
 import { chunksOf, readable } from './downloads/reading.ts';
+import { Room } from './downloads/room.ts';
 import { Traffic } from './downloads/traffic.ts';
 import { type EntryInfo, toEntryInfo } from './entry-info.ts';
-import { checkUrl, extensionOf, filenameOf, keyOfUrl, parseRef, type Ref } from './entry-key.ts';
+import { checkUrl, extensionOf, filenameOf, findEntry, keyOfUrl, type Ref } from './entry-key.ts';
 import { SeekwellError } from './errors.ts';
 import { type Logger, silentLogger } from './logger.ts';
-import type { OriginClient } from './origin/origin-client.ts';
 import { UndiciOriginClient } from './origin/undici-origin-client.ts';
-import { mayRun, processName } from './process-name.ts';
+import { processName } from './process-name.ts';
 import { systemRandomness } from './randomness.ts';
-import type { CacheRepository, CacheStatistics, EntryKey, EntryQuery, EntryRow, ReadView } from './repository/cache-repository.ts';
+import type { CacheStatistics, EntryKey, EntryQuery, EntryRow, ReadView } from './repository/cache-repository.ts';
 import { SqliteRepository } from './repository/sqlite/sqlite-repository.ts';
 import { type DownloadStateInfo, StateComputer } from './state-computer.ts';
 import { streamUrl } from './stream-url.ts';
 
 /** The name of the database in the cache folder. */
 const DATABASE = 'seekwell.db';
-
-/** What is wired together at `open`. */
-export interface CacheParts {
-  readonly folder: string;
-  readonly options: CacheOptions;
-  readonly settings: DownloadSettings;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly repository: CacheRepository;
-  readonly store: ChunkStore;
-  readonly origin: OriginClient;
-  readonly events: CacheEvents;
-  readonly traffic: Traffic;
-  readonly removal: EntryRemoval;
-  readonly consequences: FetchConsequences;
-  readonly manager: ChunkManager;
-  readonly states: StateComputer;
-}
 
 /** Makes what a cache is made of. @throws SeekwellError as `FileCache.open` */
 export async function wireCache(options: CacheOptions): Promise<CacheParts> {
@@ -60,7 +44,8 @@ export async function wireCache(options: CacheOptions): Promise<CacheParts> {
   const clock = options.clock ?? systemClock;
   const logger = options.logger ?? silentLogger;
   const randomness = systemRandomness;
-  const settings = settingsOf(options, await quotaOf(folder, options.maxSize ?? '20%'));
+  const disk = options.diskSpace ?? new FolderDiskSpace(folder);
+  const settings = settingsOf(options, limitsOf(options, await disk.size()));
   const driver = options.sqliteDriver === undefined ? {} : { driver: options.sqliteDriver };
   const repository = await SqliteRepository.open({ path: join(folder, DATABASE), owner: processName(randomness), ...driver });
   const store = new SparseFileStore({ folder, clock, durable: options.durability !== 'process-crash' });
@@ -69,9 +54,11 @@ export async function wireCache(options: CacheOptions): Promise<CacheParts> {
   const traffic = new Traffic();
   const removal = new EntryRemoval({ repository, store, clock, randomness, logger });
   const consequences = new FetchConsequences({ repository, removal, clock, randomness, logger, events, fill: settings.fill });
-  const manager = new ChunkManager({ repository, store, origin, clock, events, consequences, settings, traffic });
+  const room = new Room({ repository, removal, disk, clock, randomness, logger, events, settings });
+  const manager = new ChunkManager({ repository, store, origin, clock, events, consequences, settings, traffic, room });
   const states = new StateComputer(repository, clock);
-  return { folder, options, settings, clock, logger, repository, store, origin, events, traffic, removal, consequences, manager, states };
+  const made = { repository, store, origin, events, traffic, removal, consequences, room, manager, states };
+  return { folder, options, settings, clock, logger, ...made };
 }
 
 /**
@@ -101,6 +88,8 @@ export class FileCache implements AsyncDisposable, EntryHost {
       logger,
       chunkSize: settings.chunkSize,
       openReader: (view, open) => EntryReader.open(view, open, this.#reading),
+      askedFor: (id) => parts.room.askedFor(id),
+      isStuck: (id) => parts.room.isFull(id) && !manager.fetchedEntries().includes(id),
       wake: () => this.#background?.wake(),
     });
   }
@@ -163,15 +152,9 @@ export class FileCache implements AsyncDisposable, EntryHost {
   }
 
   /** The row that `ref` names, or null. */
-  async find(ref: Ref): Promise<EntryRow | null> {
+  find(ref: Ref): Promise<EntryRow | null> {
     const { repository, options } = this.#parts;
-    if (typeof ref === 'number') return repository.getEntry(ref);
-    if (typeof ref !== 'string') return repository.findEntry(ref);
-    const parsed = parseRef(ref);
-    if (parsed === null) return null;
-    if ('id' in parsed) return repository.getEntry(parsed.id);
-    if ('key' in parsed) return repository.findEntry(parsed.key);
-    return (await repository.findEntry((options.keyOf ?? keyOfUrl)(parsed.url))) ?? (await repository.findEntryByUrl(parsed.url));
+    return findEntry(repository, ref, options.keyOf ?? keyOfUrl);
   }
 
   /** All entries that fit, with their states, in the order of `query.sort`. */
@@ -201,11 +184,15 @@ export class FileCache implements AsyncDisposable, EntryHost {
   }
 
   /** Gives rows of dead processes back to the queue. */
-  async sweep(): Promise<void> {
+  sweep(): Promise<void> {
     const { repository, settings, clock } = this.#parts;
-    // A process that surely runs no more need not be waited for.
-    const dead = (await repository.leaseHolders()).filter((holder) => !mayRun(holder));
-    await repository.sweep(settings.fill, clock.now(), dead);
+    return sweepDeadProcesses(repository, settings.fill, clock);
+  }
+
+  /** Evicts to the quota now, finishes removals that a crash cut short, and removes files that no entry owns. */
+  async gc(): Promise<CollectReport> {
+    await this.sweep();
+    return new GarbageCollector(this.#parts).collect();
   }
 
   /** Removes the entry and its bytes. @throws SeekwellError ENTRY_NOT_FOUND */
@@ -238,9 +225,8 @@ export class FileCache implements AsyncDisposable, EntryHost {
   }
 
   /** Where a process serves this cache now, or null. */
-  async servedAt(): Promise<string | null> {
-    const servers = await this.#parts.repository.servers();
-    return servers.find(({ process }) => mayRun(process))?.baseUrl ?? null;
+  servedAt(): Promise<string | null> {
+    return servedAt(this.#parts.repository);
   }
 
   /** Stops everything, recording what was fetched. */

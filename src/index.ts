@@ -1,8 +1,10 @@
 export type { AddOptions, CacheOptions } from './cache-options.ts';
 export type { Entry, OriginOptions, PrefetchOptions, ReadOptions } from './cached-entry.ts';
+export type { DiskSpace } from './chunk-store/disk-space.ts';
 export type { Clock, Timer } from './clock.ts';
 export type { ByteRange } from './core/byte-ranges.ts';
 export type { DownloadState } from './core/download-state.ts';
+export type { CollectReport } from './downloads/garbage-collector.ts';
 export type { EntryInfo } from './entry-info.ts';
 export type { Ref } from './entry-key.ts';
 export { type ErrorCode, isSeekwellError, SeekwellError } from './errors.ts';

@@ -16,6 +16,9 @@ const IDLE_MS = 5_000;
 /** The most files that stay open without a user. */
 const MAX_IDLE = 256;
 
+/** What only this store makes: the folder may have been somebody's before it was a cache, with files of their own below. */
+const OURS = /^files\/(?:[0-9a-f]{2}\/[^/]+|[0-9a-f]{32}[^/]*)$/;
+
 export interface SparseFileStoreOptions {
   /** The cache folder. */
   readonly folder: string;
@@ -112,7 +115,8 @@ export class SparseFileStore implements ChunkStore {
   async *list(): AsyncIterable<string> {
     try {
       for (const entry of await readdir(join(this.#folder, 'files'), { recursive: true, withFileTypes: true })) {
-        if (entry.isFile()) yield relative(this.#folder, join(entry.parentPath, entry.name)).split(sep).join('/');
+        const path = relative(this.#folder, join(entry.parentPath, entry.name)).split(sep).join('/');
+        if (entry.isFile() && OURS.test(path)) yield path;
       }
     } catch (error) {
       if (!isMissing(error)) throw failed('listed', error);

@@ -25,6 +25,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly define: Define 
   pin: entryActions,
   unpin: entryActions,
   rm: () => import('./commands/rm.ts'),
+  gc: () => import('./commands/gc.ts'),
 };
 
 /** Commander's complaint about the command line, in our words: its name for it is on the first line, a suggestion perhaps on the next. */

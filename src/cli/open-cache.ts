@@ -26,10 +26,21 @@ export async function settingsOf(flags: Flags): Promise<Settings> {
 
 /** What the settings mean to the cache itself. */
 export function engineOptions(settings: Settings): CacheOptions {
-  const { cacheDir, maxSize, connections, connectionsPerOrigin, chunkSize, lookahead, fill, limitRate, backgroundLimitRate, durability } =
-    settings;
+  const {
+    cacheDir,
+    maxSize,
+    minFree,
+    connections,
+    connectionsPerOrigin,
+    chunkSize,
+    lookahead,
+    fill,
+    limitRate,
+    backgroundLimitRate,
+    durability,
+  } = settings;
   return {
-    ...{ cacheDir, maxSize, connections, connectionsPerOrigin, chunkSize, lookahead, fill, durability },
+    ...{ cacheDir, maxSize, minFree, connections, connectionsPerOrigin, chunkSize, lookahead, fill, durability },
     ...(limitRate === null ? {} : { limitRate }),
     ...(backgroundLimitRate === null ? {} : { backgroundLimitRate }),
   };
@@ -51,7 +62,11 @@ async function isThere(path: string): Promise<boolean> {
 /** Opens the cache for a command that only looks at it, or changes what is there. Null: there is none yet, and none is created. */
 export async function openExisting(flags: CacheFlags): Promise<FileCache | null> {
   const cacheDir = plainCacheDir(flags, process.env);
-  const options = cacheDir === null ? engineOptions(await settingsOf(flags)) : { cacheDir };
+  return openWith(cacheDir === null ? engineOptions(await settingsOf(flags)) : { cacheDir });
+}
+
+/** Opens the cache as `options` say, where there is one. Null: there is none, and none is created. */
+export async function openWith(options: CacheOptions): Promise<FileCache | null> {
   if (!(await isThere(join(options.cacheDir, 'seekwell.db')))) return null;
   return openCache({ ...options, background: false });
 }

@@ -2,15 +2,15 @@ import type { Clock } from '../clock.ts';
 import type { CacheRepository, EntryRow } from '../repository/cache-repository.ts';
 
 /** How often it is noted that an entry is read, in milliseconds. */
-const TOUCH_MS = 60_000;
+const NOTED_MS = 60_000;
 /** Hints beyond this many are forgotten, all at once. */
 const MAX_HINTS = 10_000;
 
-/** Notes in the database what is read: what is evicted goes by it. */
+/** Notes in the database that entries are read: what is evicted goes by it. */
 export class AccessNotes {
   readonly #repository: CacheRepository;
   readonly #clock: Clock;
-  /** When this process last noted that an entry is read, UTC milliseconds: a hint that saves a write. */
+  /** When this process last noted it of an entry, UTC milliseconds: a hint that saves a write. */
   readonly #noted = new Map<number, number>();
 
   constructor(repository: CacheRepository, clock: Clock) {
@@ -19,10 +19,10 @@ export class AccessNotes {
   }
 
   /** `entry` is read now; noted at most once a minute. */
-  touch(entry: EntryRow): void {
+  note(entry: EntryRow): void {
     const now = this.#clock.now();
     const before = entry.accessCount === 0 ? 0 : entry.lastAccessed;
-    if (now - Math.max(before, this.#noted.get(entry.id) ?? 0) < TOUCH_MS) return;
+    if (now - Math.max(before, this.#noted.get(entry.id) ?? 0) < NOTED_MS) return;
     if (this.#noted.size >= MAX_HINTS) this.#noted.clear();
     this.#noted.set(entry.id, now);
     void this.#repository.touch(entry.id, now).catch(() => {});

@@ -1,5 +1,16 @@
+import type { Ending } from '../core/ending.ts';
 import { isSeekwellError } from '../errors.ts';
 import type { ChunkDownloader } from './chunk-downloader.ts';
+import type { ReaderDemand } from './reader-demand.ts';
+
+/** Who asks for a byte. */
+export interface Asker {
+  readonly demand: ReaderDemand;
+  /** Ends the asking. */
+  readonly ending: Ending;
+  /** It only asks what the resource is. */
+  readonly probe: boolean;
+}
 
 /** What a reader gets who asks for a byte. */
 export type Acquired =

@@ -7,7 +7,7 @@ import { PRIORITY, type Priority } from '../core/priority.ts';
 import type { OriginClient } from '../origin/origin-client.ts';
 import type { CacheRepository, EnsureOutcome, EntryRow, PendingRow } from '../repository/cache-repository.ts';
 import { AccessNotes } from './access-notes.ts';
-import { type Acquired, withoutDatabase } from './acquired.ts';
+import { type Acquired, type Asker, withoutDatabase } from './acquired.ts';
 import type { CacheEvents } from './cache-events.ts';
 import { ChunkDownloader } from './chunk-downloader.ts';
 import { Claims } from './claims.ts';
@@ -23,6 +23,7 @@ import { LeaseKeeper } from './lease-keeper.ts';
 import { LookAhead } from './look-ahead.ts';
 import { RateLimit } from './rate-limit.ts';
 import type { ReaderDemand } from './reader-demand.ts';
+import { FULL_REST_MS, type Room } from './room.ts';
 import { Signal } from './signal.ts';
 import type { Heard } from './span-recorder.ts';
 import type { Traffic } from './traffic.ts';
@@ -44,6 +45,7 @@ export interface ManagerParts {
   readonly events: CacheEvents;
   readonly consequences: FetchConsequences;
   readonly settings: DownloadSettings;
+  readonly room: Room;
   readonly traffic: Traffic;
 }
 
@@ -54,10 +56,10 @@ export interface ManagerParts {
 export class ChunkManager implements FetchGuide {
   /** Plans the rest of what readers opened. */
   readonly fills: FillPlanner;
+  /** Notes what is read. */
+  readonly accesses: AccessNotes;
   /** Opens more connections for readers that can use them. */
   readonly lookAhead: LookAhead;
-  /** Notes what is read. */
-  readonly notes: AccessNotes;
   readonly #parts: ManagerParts;
   readonly #fetches = new FetchTable();
   readonly #leases: LeaseKeeper;
@@ -77,9 +79,9 @@ export class ChunkManager implements FetchGuide {
   constructor(parts: ManagerParts) {
     this.#parts = parts;
     const { repository, settings, clock } = parts;
+    this.accesses = new AccessNotes(repository, clock);
     this.#demands = new DemandTable(settings.chunkSize);
     this.#claims = new Claims(parts);
-    this.notes = new AccessNotes(repository, clock);
     this.#limits = new ConnectionLimits({
       fetches: this.#fetches,
       settings,
@@ -148,24 +150,25 @@ export class ChunkManager implements FetchGuide {
   }
 
   /** Brings the byte at `offset`, which no span covers, to a reader. */
-  async acquire(entry: EntryRow, offset: number, demand: ReaderDemand, ending: Ending): Promise<Acquired> {
+  async acquire(entry: EntryRow, offset: number, asker: Asker): Promise<Acquired> {
     const { consequences } = this.#parts;
     if (this.#closed) return { kind: 'again' };
     const near = this.#fetches.bringing(entry.id, entry.epoch, offset);
     if (near !== null) return this.#join(near);
     if (consequences.isUnstable(entry.id) || this.#isStoreBroken()) return { kind: 'uncacheable' };
     const place = this.#limits.admit(entry);
-    if (place === null) return this.#waitForConnection(entry, ending);
+    if (place === null) return this.#waitForConnection(entry, asker.ending);
     try {
-      return await this.#fetchFor(entry, offset, demand);
+      return await this.#fetchFor(entry, offset, asker);
     } finally {
       place();
     }
   }
 
-  async #fetchFor(entry: EntryRow, offset: number, demand: ReaderDemand): Promise<Acquired> {
+  async #fetchFor(entry: EntryRow, offset: number, { demand, probe }: Asker): Promise<Acquired> {
     const limit = this.#fills(entry) ? null : demand.end;
-    const outcome = await this.#claims.claim(entry, offset, { limit, priority: PRIORITY.CRITICAL, rows: 1 }).catch(withoutDatabase);
+    const how = { limit, priority: PRIORITY.CRITICAL, rows: 1 };
+    const outcome = await this.#claims.claim(entry, offset, how, probe ? PRIORITY.LOW : PRIORITY.CRITICAL).catch(withoutDatabase);
     switch (outcome.kind) {
       case 'mine': {
         // The reader left while the claim was made: nobody would end the fetch.
@@ -210,8 +213,9 @@ export class ChunkManager implements FetchGuide {
     const ahead = this.#demands.wantedUntil(entry, offset) !== null;
     const priority = ahead ? PRIORITY.HIGH : row.priority;
     const urgency = ahead && this.#demands.areHungry(entry.id) ? PRIORITY.HIGH : row.priority;
-    if (this.#closed || this.#isStoreBroken() || !this.#limits.allows(entry, urgency)) return false;
+    if (this.#closed || this.#isStoreBroken() || this.#parts.room.isFull(entry.id) || !this.#limits.allows(entry, urgency)) return false;
     const outcome = await this.#claims.claim(entry, offset, { limit: null, priority, rows: await this.#rowsFor(entry) });
+    if (outcome.kind === 'full') this.#parts.clock.after(FULL_REST_MS, () => this.#room());
     if (outcome.kind !== 'mine') return false;
     this.#start(entry, { kind: 'from', start: offset, end: outcome.end }, outcome, priority);
     return true;
@@ -230,7 +234,7 @@ export class ChunkManager implements FetchGuide {
     const limit = Math.min(slowest.limit, total - 1);
     const middle = position + Math.ceil((limit - position + 1) / 2);
     // CRITICAL takes over what is held; the fetch itself goes on as background work.
-    const outcome = await this.#claims.claim(entry, middle, { limit, priority: PRIORITY.CRITICAL, rows: 1 });
+    const outcome = await this.#claims.claim(entry, middle, { limit, priority: PRIORITY.CRITICAL, rows: 1 }, priority);
     if (outcome.kind !== 'mine') return false;
     this.#takeOver(entry, middle);
     this.#start(entry, { kind: 'from', start: middle, end: outcome.end }, outcome, priority);
@@ -272,7 +276,7 @@ export class ChunkManager implements FetchGuide {
     const fills = this.#fills(entry);
     // What an origin without ranges sends cannot be asked for again from the middle: keep it while the entry is wanted at all.
     if (!fills && fetch.priority !== PRIORITY.MEDIUM && !this.#demands.has(entry.id)) return null;
-    return this.#claims.claim(entry, offset, { limit: null, priority: PRIORITY.HIGH, rows: 1 });
+    return this.#claims.claim(entry, offset, { limit: null, priority: PRIORITY.HIGH, rows: 1 }, fetch.priority);
   }
 
   async claimStart(
@@ -283,7 +287,8 @@ export class ChunkManager implements FetchGuide {
     if (held !== null) await this.#claims.release(fetch.entry.id, held);
     // A suffix was asked for as a whole and is claimed as a whole; a whole body as it comes.
     const rows = fetch.wholeBody ? 1 : MAX_ROWS;
-    return this.#claims.claim(fetch.entry, body.start, { limit: fetch.wholeBody ? null : body.end, priority: PRIORITY.CRITICAL, rows });
+    const how = { limit: fetch.wholeBody ? null : body.end, priority: PRIORITY.CRITICAL, rows };
+    return this.#claims.claim(fetch.entry, body.start, how, fetch.priority);
   }
 
   throttle(fetch: FetchUnderWay, bytes: number): number {

@@ -1,12 +1,15 @@
 import type { Clock } from '../clock.ts';
 import type { ByteRange } from '../core/byte-ranges.ts';
-import type { CacheRepository, EnsureOutcome, EnsureRequest, EntryRow } from '../repository/cache-repository.ts';
+import { PRIORITY } from '../core/priority.ts';
+import type { CacheRepository, EnsureOutcome, EnsureRequest, EntryRow, EvictFor } from '../repository/cache-repository.ts';
 import type { DownloadSettings } from './download-settings.ts';
+import type { Room } from './room.ts';
 
 export interface ClaimParts {
   readonly repository: CacheRepository;
   readonly clock: Clock;
   readonly settings: DownloadSettings;
+  readonly room: Room;
 }
 
 /** Makes claims in this process's name and gives them back. A claim decides, never a plan: whoever gets the row fetches. */
@@ -19,10 +22,20 @@ export class Claims {
     this.#parts = parts;
   }
 
-  /** Claims the row of the byte at `offset`. */
-  async claim(entry: EntryRow, offset: number, how: Pick<EnsureRequest, 'limit' | 'priority' | 'rows'>): Promise<EnsureOutcome> {
-    const { chunkSize, quota } = this.#parts.settings;
-    const claim = this.#ensure({ entryId: entry.id, epoch: entry.epoch, offset, chunkSize, quota, ...how });
+  /**
+   * Claims the row of the byte at `offset`, making room for it.
+   * @param urgency decides what may be evicted for it: some claims are made like a reader's, whoever wants the bytes
+   */
+  async claim(
+    entry: EntryRow,
+    offset: number,
+    how: Pick<EnsureRequest, 'limit' | 'priority' | 'rows'>,
+    urgency = how.priority,
+  ): Promise<EnsureOutcome> {
+    const { settings, room } = this.#parts;
+    if (how.priority !== PRIORITY.CRITICAL && room.isFull(entry.id)) return { kind: 'full', needed: 0, bytes: 0 };
+    const purpose = urgency >= PRIORITY.MEDIUM ? 'background' : 'reader';
+    const claim = this.#ensure({ entryId: entry.id, epoch: entry.epoch, offset, chunkSize: settings.chunkSize, ...how }, purpose);
     this.#underWay.add(claim);
     try {
       return await claim;
@@ -43,9 +56,8 @@ export class Claims {
   }
 
   /** What is granted while the cache closes is given back: its lease would keep others waiting. */
-  async #ensure(request: EnsureRequest): Promise<EnsureOutcome> {
-    const { repository, clock } = this.#parts;
-    const outcome = await repository.ensure(request, clock.now());
+  async #ensure(request: Omit<EnsureRequest, 'quota'>, purpose: EvictFor): Promise<EnsureOutcome> {
+    const outcome = await this.#parts.room.ensure(request, purpose);
     if (outcome.kind !== 'mine' || !this.#closed) return outcome;
     await this.release(request.entryId, { start: request.offset, end: outcome.end });
     return { kind: 'gone' };

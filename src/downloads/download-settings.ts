@@ -12,6 +12,8 @@ export interface DownloadSettings {
   readonly fill: boolean;
   /** The most bytes the cache may hold; null: no limit. */
   readonly quota: number | null;
+  /** What to leave free on the disk, in bytes. */
+  readonly minFree: number;
   /** Caps all fetches together; null: no limit. */
   readonly limitRate: number | null;
   /** Caps fetches that no reader waits for; null: no limit. */

@@ -167,7 +167,7 @@ export class EntryReader {
       this.#begun = true;
       if (this.#options.mayFetch) this.#parts.manager.fills.readerBegan(this.#entry, knownVersion(this.#entry) !== null);
     }
-    this.#parts.manager.notes.touch(this.#entry);
+    if (this.#options.probe !== true) this.#parts.manager.accesses.note(this.#entry);
     return count;
   }
 
@@ -295,7 +295,8 @@ export class EntryReader {
       this.#fetch = manager.acquireSuffix(this.#entry, spec.length);
       return;
     }
-    const acquired = await manager.acquire(this.#entry, this.#demand.position, this.#demand, this.#end);
+    const asker = { demand: this.#demand, ending: this.#end, probe: this.#options.probe === true };
+    const acquired = await manager.acquire(this.#entry, this.#demand.position, asker);
     if (acquired.kind === 'fetch') this.#fetch = acquired.fetch;
     else if (acquired.kind === 'uncacheable') await this.#passThrough();
     else if (acquired.kind === 'elsewhere') await this.#waitForOthers(acquired.until);

@@ -42,16 +42,19 @@ export class EntryRemoval {
     return deleted;
   }
 
-  /** Unlinks every file whose removal is recorded. What cannot be unlinked now stays in the trash. */
-  async emptyTrash(): Promise<void> {
+  /** Unlinks every file whose removal is recorded, and returns how many. What cannot be unlinked now stays in the trash. */
+  async emptyTrash(): Promise<number> {
     const { repository, store, logger } = this.#parts;
+    let count = 0;
     for (const { id, filePath } of await repository.trash()) {
       try {
         await store.remove(filePath);
         await repository.forgetTrash(id);
+        count++;
       } catch (error) {
         logger.warn({ filePath, error: (error as Error).message }, 'a removed file could not be unlinked');
       }
     }
+    return count;
   }
 }

@@ -20,6 +20,10 @@ export interface PrefetcherParts {
   readonly logger: Logger;
   readonly chunkSize: number;
   openReader(view: ReadView, options: OpenOptions): Promise<EntryReader>;
+  /** The user asks for the entry. */
+  askedFor(entryId: number): void;
+  /** Whether background work on the entry rests because nothing may be evicted for it. */
+  isStuck(entryId: number): boolean;
   /** There is new work in the queue. */
   wake(): void;
 }
@@ -55,6 +59,7 @@ export class Prefetcher {
         {
           spec: { kind: 'from', ...first },
           mayFetch: true,
+          probe: true,
           ...(signal === undefined ? {} : { signal }),
         },
       );
@@ -62,6 +67,7 @@ export class Prefetcher {
       if (reader.opened.description.total !== 0) {
         reader.begin(first);
         await reader.read(Buffer.alloc(1));
+        await this.#describe(reader);
       }
       await reader.close();
       await this.#changeOf(entry.id, signal);
@@ -73,7 +79,7 @@ export class Prefetcher {
 
   /**
    * Waits until all of `ranges` (null: everything) is cached, asking for it again whenever the queue does not hold it.
-   * @throws SeekwellError when the entry fails, or `signal` ends the waiting
+   * @throws SeekwellError when the entry fails, or `signal` ends the waiting; QUOTA_EXCEEDED when this process finds no room for it: it stays asked for
    */
   async untilDone(
     id: number,
@@ -90,6 +96,7 @@ export class Prefetcher {
       if (entry.isComplete) return;
       const left = await this.#missing(entry, ranges);
       if (left !== null && totalLength(left) === 0) return;
+      if (this.#parts.isStuck(id)) throw new SeekwellError('QUOTA_EXCEEDED', 'the cache is full, and nothing in it may go for this');
       if (!(await repository.hasPendingDownloads(id)))
         await this.#parts.repository.prefetch(
           { entryId: id, ranges: left ?? [{ start: 0, end: this.#parts.chunkSize - 1 }], chunkSize: this.#parts.chunkSize },
@@ -98,6 +105,12 @@ export class Prefetcher {
       this.#parts.wake();
       await this.#changeOf(id, signal);
     }
+  }
+
+  /** Records what the origin told, where no byte could be kept that would have told it. */
+  async #describe({ entry, opened }: EntryReader): Promise<void> {
+    if (knownVersion(entry) !== null) return;
+    await this.#parts.repository.describe({ entryId: entry.id, epoch: entry.epoch, ...opened });
   }
 
   async #missing(entry: EntryRow, ranges: readonly ByteRange[] | null): Promise<ByteRange[] | null> {
@@ -124,6 +137,7 @@ export class Prefetcher {
   async #planRanges(entryId: number, ranges: readonly ByteRange[]): Promise<void> {
     const { repository, clock, chunkSize } = this.#parts;
     await repository.prefetch({ entryId, ranges, chunkSize }, clock.now());
+    this.#parts.askedFor(entryId);
     this.#parts.events.emit('entryChanged', { entryId });
     this.#parts.wake();
   }

@@ -28,4 +28,6 @@ export interface OpenOptions {
   /** False: what is not cached is an error, and no origin is asked. */
   readonly mayFetch: boolean;
   readonly signal?: Ending;
+  /** True: this only asks what the resource is. It does not count as an access, and what others read is not evicted for it. */
+  readonly probe?: boolean;
 }

@@ -9,6 +9,8 @@ export const LEASE_MS = 2_000;
 export const RENEW_MS = 500;
 /** A waiting reader takes work over from a fetch that is more than this many bytes short of it. */
 export const TAKE_OVER_BYTES = 256 * 1024;
+/** An entry that was read within this time counts as being read, in milliseconds: readers note it once a minute. */
+export const BEING_READ_MS = 120_000;
 /** The most rows a fill plans for one entry; rows grow beyond the chunk size for larger resources. */
 export const MAX_FILL_ROWS = 16_384;
 
@@ -144,8 +146,45 @@ export type EnsureOutcome =
   | { readonly kind: 'mine'; readonly end: number; readonly hasSpans: boolean; readonly requested: boolean }
   /** Background work only takes rows that exist, and there is none any more. */
   | { readonly kind: 'unwanted' }
-  /** The quota leaves no room; `needed` bytes would have to go. */
-  | { readonly kind: 'full'; readonly needed: number };
+  /** The quota leaves no room for `bytes` bytes more: `needed` bytes would have to go. */
+  | { readonly kind: 'full'; readonly needed: number; readonly bytes: number };
+
+/** Whose need an eviction serves, and so what it spares: see `CacheRepository.evict`. */
+export type EvictFor = 'reader' | 'background' | 'quota';
+
+export interface EvictRequest {
+  readonly for: EvictFor;
+  /** The entry that asks, which is spared; null for `quota`. */
+  readonly entryId: number | null;
+  /** Recorded bytes, leased rows and `bytes` may exceed this many no more. */
+  readonly quota: number;
+  /** Room that is asked for beyond what is there, in bytes. */
+  readonly bytes: number;
+  /** Paths for the next versions of what is evicted, without extension: at most as many entries are evicted. */
+  readonly newFilePaths: readonly string[];
+}
+
+/** An entry whose bytes are gone; its file is in the trash. */
+export interface Evicted {
+  readonly entryId: number;
+  readonly bytes: number;
+}
+
+export interface EvictOutcome {
+  readonly evicted: readonly Evicted[];
+  /** Bytes by which there is still no room, whoever empties the trash; 0: there is. */
+  readonly missing: number;
+}
+
+/** What counts against the quota, in bytes. */
+export interface CacheUsage {
+  /** Sum over all spans, kept by triggers. */
+  readonly recordedBytes: number;
+  /** Bytes of leased rows. */
+  readonly leasedBytes: number;
+  /** Bytes of files that are removed but not unlinked yet. */
+  readonly trashBytes: number;
+}
 
 /** What an answer of the origin said of its version. */
 export interface DescribeRequest {
@@ -197,14 +236,8 @@ export interface PendingRow extends ByteRange {
   readonly priority: Priority;
 }
 
-export interface CacheStatistics {
+export interface CacheStatistics extends CacheUsage {
   readonly entries: number;
-  /** Sum over all spans, kept by triggers. */
-  readonly recordedBytes: number;
-  /** Bytes of leased rows. */
-  readonly leasedBytes: number;
-  /** Bytes of files that are removed but not unlinked yet. */
-  readonly trashBytes: number;
 }
 
 /** A file whose removal is recorded but perhaps not carried out. */
@@ -298,8 +331,8 @@ export interface CacheRepository {
    */
   fill(request: { entryId: number; epoch: number; chunkSize: number }, now: number): Promise<number>;
   /**
-   * Plans MEDIUM rows over what is missing of `ranges` and raises LOW ones that lie there. Ranges beyond a known total are cut. Returns how many rows
-   * of the entry are now asked for by the user.
+   * Plans MEDIUM rows over what is missing of `ranges` and raises LOW ones that lie there. Ranges beyond a known total are cut. What is asked for counts
+   * as accessed now. Returns how many rows of the entry are now asked for by the user.
    */
   prefetch(request: { entryId: number; ranges: readonly ByteRange[]; chunkSize: number }, now: number): Promise<number>;
   /** Deletes the rows nobody waits for and notes that the user wants no more. False where there is no entry. */
@@ -322,6 +355,16 @@ export interface CacheRepository {
 
   /** Forgets an entry's bytes: epoch + 1, `newFilePath` from now on. False where the epoch moved or the entry is gone. */
   removeBytes(request: { entryId: number; epoch: number; newFilePath: string }, now: number): Promise<boolean>;
+  /**
+   * Makes room: removes the bytes of whole entries, as `removeBytes` does, the least recently accessed first, and no more than are needed when it is
+   * carried out. The trash counts as gone already. Spared are, always, pinned entries, the one that asks, and those that somebody fetches for a reader;
+   * `reader` and `quota` take what is being read (`BEING_READ_MS`) and what is fetched in the background only when nothing else is left; `background`
+   * takes neither of them, nor what was accessed later than the entry that asks.
+   *
+   * Nothing is evicted for `bytes` that cannot be had: where all that may go is too little, or where the entry that asks is larger than the quota less
+   * what other entries have pinned. What exceeds the quota already is evicted in any case.
+   */
+  evict(request: EvictRequest, now: number): Promise<EvictOutcome>;
   /** Deletes an entry. False where there is none. */
   deleteEntry(id: number, now: number): Promise<boolean>;
   trash(): Promise<TrashedFile[]>;
@@ -333,6 +376,8 @@ export interface CacheRepository {
   // The whole.
 
   statistics(): Promise<CacheStatistics>;
+  /** The part of `statistics` that costs little, however many entries there are. */
+  usage(): Promise<CacheUsage>;
   /** Changes whenever any process committed something: a hint to look again. Cheap (2.7 µs measured). */
   changeToken(): number;
   /** Calls `changed` soon after any process committed something, this one too; a hint that may not come. Returns what ends it. */
@@ -341,5 +386,7 @@ export interface CacheRepository {
   announce(baseUrl: string | null, now: number): Promise<void>;
   /** Everybody who announced and did not take it back; some may be dead. */
   servers(): Promise<ServerRecord[]>;
+  /** Forgets the announcements of `processes`, which run no more. */
+  forgetServers(processes: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import { answersOfEnsure, claimsOfRows, leases, sizesOfNewRows } from './repository-contract/claims.ts';
 import { entries, removals, trash, views, whole } from './repository-contract/entries.ts';
+import { evictions } from './repository-contract/evictions.ts';
 import { lists, states } from './repository-contract/listing.ts';
 import { failures, fills, releases, requests } from './repository-contract/queue.ts';
 import { quotas, runs } from './repository-contract/runs-and-quota.ts';
@@ -34,6 +35,7 @@ const GROUPS: Readonly<Record<string, readonly ContractCheck[]>> = {
   'prefetch, pause, retry': requests,
   'failures and background work': failures,
   removal: removals,
+  eviction: evictions,
   trash,
   'the whole': whole,
   states,

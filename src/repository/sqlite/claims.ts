@@ -96,7 +96,7 @@ export class Claims {
     if (request.priority >= PRIORITY.MEDIUM) return { kind: 'unwanted' };
     const end = this.#endOfNewRow(request, offset, total);
     const needed = this.#quota.overBy(request.quota, end - offset + 1);
-    if (needed > 0) return { kind: 'full', needed };
+    if (needed > 0) return { kind: 'full', needed, bytes: end - offset + 1 };
     this.#insert(request.entryId, { start: offset, end }, request.priority, 0, now);
     return this.#mine(request.entryId, end, false);
   }
@@ -112,7 +112,7 @@ export class Claims {
     }
     const fresh = row.leased_by === null ? row.end_byte - offset + 1 : 0;
     const needed = this.#quota.overBy(request.quota, fresh);
-    if (needed > 0) return { kind: 'full', needed };
+    if (needed > 0) return { kind: 'full', needed, bytes: fresh };
     if (offset > row.start_byte) {
       this.#write.setRowEnd.run({ row: row.id, end: offset - 1 });
       this.#insert(request.entryId, { start: offset, end: row.end_byte }, request.priority, row.user_requested, now);

@@ -69,6 +69,10 @@ export class Entries {
     else this.#write.announce.run({ owner: this.#owner, url: baseUrl, now });
   }
 
+  forgetServers(processes: readonly string[]): void {
+    for (const owner of processes) this.#write.retract.run({ owner });
+  }
+
   #forgetBytes(id: number): void {
     this.#write.deleteRows.run({ id });
     this.#write.deleteChecksums.run({ id });

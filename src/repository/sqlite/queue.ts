@@ -34,9 +34,10 @@ export class Queue {
     return this.#plan(entry.id, { start: 0, end: total - 1 }, size, PRIORITY.LOW, Math.max(0, MAX_FILL_ROWS - rows));
   }
 
-  prefetch(request: Request<'prefetch'>): number {
+  prefetch(request: Request<'prefetch'>, now: number): number {
     const entry = this.#entry(request.entryId);
     if (entry === undefined || entry.is_complete === 1) return 0;
+    this.#write.askedFor.run({ id: entry.id, now });
     const total = entry.expected_total_size;
     for (const range of request.ranges) {
       const end = total !== null && total > 0 ? Math.min(range.end, total - 1) : range.end;

@@ -37,6 +37,9 @@ CREATE INDEX cache_entries_by_last_accessed ON cache_entries (last_accessed);
 CREATE INDEX cache_entries_by_created_at ON cache_entries (created_at);
 CREATE INDEX cache_entries_by_name ON cache_entries (COALESCE(filename, media_id));
 CREATE INDEX cache_entries_by_retry_at ON cache_entries (retry_at) WHERE retry_at IS NOT NULL;
+-- What is evicted, in order. Entries whose bytes were removed have heard nothing of their version (0): they are not in it.
+CREATE INDEX cache_entries_evictable ON cache_entries (last_accessed) WHERE pinned = 0 AND expected_total_size IS NOT 0;
+CREATE INDEX cache_entries_pinned ON cache_entries (id) WHERE pinned = 1;
 
 -- Spans. A row is a promise: these bytes are durable in the entry's file and equal the origin's.
 CREATE TABLE cache_chunks (

@@ -3,6 +3,7 @@ import { SeekwellError } from '../../errors.ts';
 import type {
   CacheRepository,
   CacheStatistics,
+  CacheUsage,
   EntryKey,
   EntryPage,
   EntryQuery,
@@ -207,13 +208,12 @@ export class SqliteRepository implements CacheRepository {
   }
 
   async statistics(): Promise<CacheStatistics> {
+    return { entries: this.#number('entryCount', {}), ...(await this.usage()) };
+  }
+
+  async usage(): Promise<CacheUsage> {
     const raw = this.#get<{ recorded: number; leased: number; trash: number }>('usage');
-    return {
-      entries: this.#number('entryCount', {}),
-      recordedBytes: raw?.recorded ?? 0,
-      leasedBytes: raw?.leased ?? 0,
-      trashBytes: raw?.trash ?? 0,
-    };
+    return { recordedBytes: raw?.recorded ?? 0, leasedBytes: raw?.leased ?? 0, trashBytes: raw?.trash ?? 0 };
   }
 
   changeToken(): number {
@@ -243,9 +243,11 @@ export class SqliteRepository implements CacheRepository {
   readonly fail = this.#change('fail');
   readonly delay = this.#change('delay');
   readonly removeBytes = this.#change('removeBytes');
+  readonly evict = this.#change('evict');
   readonly deleteEntry = this.#change('deleteEntry');
   readonly forgetTrash = this.#change('forgetTrash');
   readonly announce = this.#change('announce');
+  readonly forgetServers = this.#change('forgetServers');
 
   watch(changed: () => void): () => void {
     const main = this.#connection.prepare('PRAGMA database_list').get() as { file: string };

@@ -73,6 +73,20 @@ WHERE e.retry_at > $now AND EXISTS (SELECT 1 FROM cache_download_queue q WHERE q
 SELECT (SELECT recorded_bytes FROM cache_statistics WHERE id = 1) AS recorded,
   (SELECT COALESCE(SUM(end_byte - start_byte + 1), 0) FROM cache_download_queue WHERE leased_by IS NOT NULL) AS leased,
   (SELECT COALESCE(SUM(bytes), 0) FROM cache_trash) AS trash`,
+  // Least recently accessed first. The index holds only entries that the origin was heard of and that are not pinned: those whose bytes were evicted, which
+  // are the oldest, are not walked through. $spared: the least urgent priority whose live leases protect an entry.
+  evictable: `
+SELECT e.id, e.epoch, e.file_path, (SELECT SUM(c.end_byte - c.start_byte + 1) FROM cache_chunks c WHERE c.cache_entry_id = e.id) AS bytes
+FROM cache_entries e INDEXED BY cache_entries_evictable
+WHERE e.pinned = 0 AND e.expected_total_size IS NOT 0 AND e.last_accessed < $before AND e.id <> $except
+  AND (e.access_count = 0 OR e.last_accessed < $read_before)
+  AND EXISTS (SELECT 1 FROM cache_chunks h WHERE h.cache_entry_id = e.id)
+  AND NOT EXISTS (SELECT 1 FROM cache_download_queue q INDEXED BY cache_download_queue_leased
+    WHERE q.cache_entry_id = e.id AND q.leased_by IS NOT NULL AND q.${isLive} AND q.priority <= $spared)
+ORDER BY e.last_accessed, e.id LIMIT $limit`,
+  pinnedBytes: `
+SELECT COALESCE(SUM(c.end_byte - c.start_byte + 1), 0) AS n
+FROM cache_entries e INDEXED BY cache_entries_pinned CROSS JOIN cache_chunks c ON c.cache_entry_id = e.id WHERE e.pinned = 1 AND e.id <> $except`,
   entryCount: 'SELECT COUNT(*) AS n FROM cache_entries',
   servers: 'SELECT base_url, process, started_at FROM cache_servers ORDER BY started_at DESC',
   changeToken: 'PRAGMA data_version',
@@ -85,6 +99,7 @@ VALUES ($source, $media, $quality, $url, $headers, $filename, $path, $fill, $pin
   rebind: `
 UPDATE cache_entries SET original_url = $url, request_headers = $headers, attempts = 0, retry_at = NULL, updated_at = $now WHERE id = $id`,
   touch: 'UPDATE cache_entries SET last_accessed = $now, access_count = access_count + 1 WHERE id = $id',
+  askedFor: 'UPDATE cache_entries SET last_accessed = $now WHERE id = $id',
   setPinned: 'UPDATE cache_entries SET pinned = $pinned WHERE id = $id',
   rowAt: `
 SELECT id, start_byte, end_byte, priority, user_requested, leased_by, lease_until FROM cache_download_queue

@@ -1,6 +1,7 @@
 import type { CacheRepository } from '../cache-repository.ts';
 import { Claims } from './claims.ts';
 import { Entries } from './entries.ts';
+import { Evictions } from './evictions.ts';
 import { prepared } from './prepared.ts';
 import { Queue } from './queue.ts';
 import { Spans } from './spans.ts';
@@ -27,9 +28,11 @@ export type WriteName =
   | 'fail'
   | 'delay'
   | 'removeBytes'
+  | 'evict'
   | 'deleteEntry'
   | 'forgetTrash'
-  | 'announce';
+  | 'announce'
+  | 'forgetServers';
 
 export type WriteArguments<Name extends WriteName> = Parameters<CacheRepository[Name]>;
 export type WriteResult<Name extends WriteName> = Awaited<ReturnType<CacheRepository[Name]>>;
@@ -39,7 +42,7 @@ export type WriteTable = { readonly [Name in WriteName]: (...args: WriteArgument
 
 /** Removals reach the disk before anything is unlinked: these need the connection with `synchronous=FULL`. */
 export function mustBeDurable(name: WriteName): boolean {
-  return name === 'removeBytes' || name === 'deleteEntry';
+  return name === 'removeBytes' || name === 'evict' || name === 'deleteEntry';
 }
 
 /** The changes on `connection`, in the name of the process `owner`. */
@@ -50,6 +53,7 @@ export function writeTable(connection: SqliteConnection, owner: string): WriteTa
   const spans = new Spans(read, write);
   const queue = new Queue(read, write);
   const entries = new Entries(read, write, owner);
+  const evictions = new Evictions(read, entries);
   return {
     addEntry: (entry, now) => entries.add(entry, now),
     rebind: (id, location, now) => entries.rebind(id, location, now),
@@ -63,14 +67,16 @@ export function writeTable(connection: SqliteConnection, owner: string): WriteTa
     release: (request) => claims.release(request),
     sweep: (fill, now, dead) => claims.sweep(fill, now, dead),
     fill: (request) => queue.fill(request),
-    prefetch: (request) => queue.prefetch(request),
+    prefetch: (request, now) => queue.prefetch(request, now),
     pause: (id, now) => queue.pause(id, now),
     retry: (id, now) => queue.retry(id, now),
     fail: (request, now) => queue.fail(request, now),
     delay: (request, now) => queue.delay(request, now),
     removeBytes: (request, now) => entries.removeBytes(request, now),
+    evict: (request, now) => evictions.evict(request, now),
     deleteEntry: (id, now) => entries.delete(id, now),
     forgetTrash: (id) => entries.forgetTrash(id),
     announce: (baseUrl, now) => entries.announce(baseUrl, now),
+    forgetServers: (processes) => entries.forgetServers(processes),
   };
 }

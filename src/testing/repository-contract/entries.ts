@@ -254,6 +254,7 @@ export const whole: readonly ContractCheck[] = [
       await stage.claim(first, 1_000);
       await stage.claim(second, 1_000, PRIORITY.HIGH, stage.other);
       deepStrictEqual(await stage.repository.statistics(), { entries: 2, recordedBytes: 250, leasedBytes: 2 * CHUNK, trashBytes: 0 });
+      deepStrictEqual(await stage.other.usage(), { recordedBytes: 250, leasedBytes: 2 * CHUNK, trashBytes: 0 });
       await stage.commit(first, 50, 249);
       await stage.repository.deleteEntry(second.id, stage.now);
       deepStrictEqual(await stage.other.statistics(), { entries: 1, recordedBytes: 300, leasedBytes: CHUNK, trashBytes: 50 });
@@ -287,6 +288,12 @@ export const whole: readonly ContractCheck[] = [
         ],
       );
       notDeepStrictEqual(servers[0]?.process, servers[1]?.process);
+      await stage.other.forgetServers([servers[1]?.process ?? '', 'nobody']);
+      deepStrictEqual(
+        (await stage.other.servers()).map(({ baseUrl }) => baseUrl),
+        ['http://127.0.0.1:3'],
+      );
+      await stage.other.announce('http://127.0.0.1:2', stage.now);
       await stage.repository.announce(null, stage.now);
       deepStrictEqual(
         (await stage.repository.servers()).map(({ baseUrl }) => baseUrl),

@@ -56,10 +56,10 @@ export const quotas: readonly ContractCheck[] = [
     name: 'a claim that fits exactly is granted; one byte more is full, and says how much is needed',
     async run(stage) {
       const entry = await stage.addKnown([[0, 99]]);
-      deepStrictEqual(await stage.ensure(entry, 1_000, { quota: 100 + CHUNK - 1 }), { kind: 'full', needed: 1 });
+      deepStrictEqual(await stage.ensure(entry, 1_000, { quota: 100 + CHUNK - 1 }), { kind: 'full', needed: 1, bytes: CHUNK });
       deepStrictEqual(await stage.held(), []);
       deepStrictEqual((await stage.ensure(entry, 1_000, { quota: 100 + CHUNK })).kind, 'mine');
-      deepStrictEqual(await stage.ensure(entry, 5_000, { quota: 100 + CHUNK }), { kind: 'full', needed: CHUNK });
+      deepStrictEqual(await stage.ensure(entry, 5_000, { quota: 100 + CHUNK }), { kind: 'full', needed: CHUNK, bytes: CHUNK });
       deepStrictEqual((await stage.ensure(entry, 5_000, { quota: null })).kind, 'mine');
     },
   },
@@ -69,7 +69,7 @@ export const quotas: readonly ContractCheck[] = [
       const entry = await stage.addKnown([[0, 99]]);
       await stage.repository.prefetch({ entryId: entry.id, ranges: [{ start: 1_000, end: 1_999 }], chunkSize: CHUNK }, stage.now);
       deepStrictEqual((await stage.repository.statistics()).leasedBytes, 0);
-      deepStrictEqual(await stage.ensure(entry, 1_500, { quota: 599 }), { kind: 'full', needed: 1 });
+      deepStrictEqual(await stage.ensure(entry, 1_500, { quota: 599 }), { kind: 'full', needed: 1, bytes: 500 });
       deepStrictEqual((await stage.ensure(entry, 1_500, { quota: 600 })).kind, 'mine');
       deepStrictEqual((await stage.repository.statistics()).leasedBytes, 500);
     },
@@ -91,7 +91,7 @@ export const quotas: readonly ContractCheck[] = [
       const entry = await stage.addKnown([[0, 99]]);
       await stage.repository.deleteEntry(gone.id, stage.now);
       const quota = 100 + CHUNK;
-      deepStrictEqual(await stage.ensure(entry, 1_000, { quota }), { kind: 'full', needed: 500 });
+      deepStrictEqual(await stage.ensure(entry, 1_000, { quota }), { kind: 'full', needed: 500, bytes: CHUNK });
       for (const file of await stage.repository.trash()) await stage.repository.forgetTrash(file.id);
       deepStrictEqual((await stage.ensure(entry, 1_000, { quota })).kind, 'mine');
     },

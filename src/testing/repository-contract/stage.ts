@@ -56,6 +56,7 @@ export class Stage {
   /** UTC milliseconds. A check moves it as it likes. */
   now = 1_700_000_000_000;
   #entries = 0;
+  #paths = 0;
 
   constructor(repository: CacheRepository, other: CacheRepository) {
     this.repository = repository;
@@ -76,6 +77,11 @@ export class Stage {
       pinned: false,
       ...given,
     };
+  }
+
+  /** Paths that no file has yet. */
+  newFilePaths(count: number): string[] {
+    return Array.from({ length: count }, () => `files/new-${++this.#paths}`);
   }
 
   async add(given: Partial<NewEntry> = {}): Promise<EntryRow> {
