@@ -11,6 +11,8 @@ export interface Clock {
   monotonic(): number;
   /** Runs `fire` once after `delay` milliseconds. A pending timer does not keep the process alive. */
   after(delay: number, fire: () => void): Timer;
+  /** Runs `fire` once, after what the system has ready now was handled. */
+  soon(fire: () => void): void;
 }
 
 export const systemClock: Clock = {
@@ -21,4 +23,5 @@ export const systemClock: Clock = {
     handle.unref();
     return { cancel: () => clearTimeout(handle) };
   },
+  soon: (fire) => void setImmediate(fire),
 };

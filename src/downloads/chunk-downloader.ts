@@ -6,7 +6,7 @@ import type { OriginAnswer } from '../origin/origin-client.ts';
 import type { EnsureOutcome, EntryRow } from '../repository/cache-repository.ts';
 import { BodyQueue } from './body-queue.ts';
 import type { FetchEnd } from './fetch-end.ts';
-import type { FetchParts, FetchTask, FetchUnderWay } from './fetch-task.ts';
+import { type FetchParts, type FetchTask, type FetchUnderWay, originOf } from './fetch-task.ts';
 import { Signal } from './signal.ts';
 import { type Heard, SpanRecorder } from './span-recorder.ts';
 
@@ -24,6 +24,7 @@ type BytesAnswer = Extract<OriginAnswer, { kind: 'bytes' }>;
  */
 export class ChunkDownloader implements FetchUnderWay {
   readonly entry: EntryRow;
+  readonly origin: string;
   readonly #parts: FetchParts;
   readonly #task: FetchTask;
   readonly #abort = new EndSignal();
@@ -41,6 +42,8 @@ export class ChunkDownloader implements FetchUnderWay {
   #bodyEnd: number | null = null;
   #wholeBody = false;
   readonly #arrived = new Signal();
+  /** Those who wait are about to hear that something came. */
+  #arriving = false;
 
   #file: ChunkFile | null = null;
   #hasSpans: boolean;
@@ -55,6 +58,7 @@ export class ChunkDownloader implements FetchUnderWay {
     this.#task = task;
     this.#parts = parts;
     this.entry = task.entry;
+    this.origin = originOf(task.entry.originalUrl);
     this.#priority = task.priority;
     this.#hasSpans = task.hasSpans;
     this.#start = task.spec.kind === 'from' ? task.spec.start : Number.MAX_SAFE_INTEGER;
@@ -222,10 +226,15 @@ export class ChunkDownloader implements FetchUnderWay {
     return outcome.kind === 'described' ? null : outcome;
   }
 
-  /** Readers take what came before it is written. */
+  /** Readers take what came before it is written. All that the system has ready comes first: a few large writes cost less than many small ones. */
   #bytesArrived(): void {
-    this.#arrived.fire();
-    this.#progress.fire();
+    if (this.#arriving) return;
+    this.#arriving = true;
+    this.#parts.clock.soon(() => {
+      this.#arriving = false;
+      this.#arrived.fire();
+      this.#progress.fire();
+    });
   }
 
   #record(file: ChunkFile, heard: Heard): SpanRecorder {
@@ -320,12 +329,12 @@ export class ChunkDownloader implements FetchUnderWay {
     const chunks = body.take(this.#limit - this.#position + 1);
     const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     if (bytes === 0) return;
+    body.letFlow();
     await file.write(chunks, this.#position);
     body.forgetTaken();
     this.#firstByteAt = Math.min(this.#firstByteAt, this.#parts.clock.monotonic());
     this.#position += bytes;
     this.#progress.fire();
-    body.letFlow();
     recorder.written(this.#position);
     if (!this.#nearEnd && !this.#stopping && !this.#wholeBody && this.#limit - this.#position < NEAR_END_BYTES) {
       this.#nearEnd = true;

@@ -293,7 +293,7 @@ export class ChunkManager implements FetchGuide {
 
   throttle(fetch: FetchUnderWay, bytes: number): number {
     this.#parts.traffic.originBytes += bytes;
-    this.#limits.received(fetch.entry, bytes);
+    this.#limits.received(fetch, bytes);
     const all = this.#limitAll?.take(bytes) ?? 0;
     const background = fetch.priority >= PRIORITY.MEDIUM ? (this.#limitBackground?.take(bytes) ?? 0) : 0;
     return Math.max(all, background);
@@ -371,7 +371,7 @@ export class ChunkManager implements FetchGuide {
   async #run(fetch: ChunkDownloader): Promise<void> {
     const end = await fetch.run();
     if (end.kind === 'broken') this.#rest();
-    if (end.kind === 'transient' && end.overloaded === true) this.#limits.overloaded(fetch.entry);
+    if (end.kind === 'transient' && end.overloaded === true) this.#limits.overloaded(fetch);
     await this.#parts.consequences.settle(fetch, end);
     this.#fetches.delete(fetch);
     fetch.conclude(end);

@@ -2,7 +2,8 @@ import type { Clock } from '../clock.ts';
 import { PRIORITY, type Priority } from '../core/priority.ts';
 import type { EntryRow } from '../repository/cache-repository.ts';
 import type { DownloadSettings } from './download-settings.ts';
-import { type FetchTable, originOf } from './fetch-table.ts';
+import type { FetchTable } from './fetch-table.ts';
+import { type FetchUnderWay, originOf } from './fetch-task.ts';
 import { Throughput } from './throughput.ts';
 
 /** Waiting readers go beyond the limit of connections per origin, to this many times it. */
@@ -64,15 +65,13 @@ export class ConnectionLimits {
     return this.#waiting.add(originOf(entry.originalUrl));
   }
 
-  /** Bytes came from the entry's origin. */
-  received(entry: EntryRow, bytes: number): void {
-    const origin = originOf(entry.originalUrl);
+  /** Bytes came. */
+  received({ origin }: FetchUnderWay, bytes: number): void {
     this.#of(origin).received(bytes, this.#parts.fetches.countAt(origin));
   }
 
   /** The origin said that it is asked too much (429, 503). */
-  overloaded(entry: EntryRow): void {
-    const origin = originOf(entry.originalUrl);
+  overloaded({ origin }: FetchUnderWay): void {
     this.#of(origin).halve(this.#parts.fetches.countAt(origin));
   }
 

@@ -3,11 +3,6 @@ import { TAKE_OVER_BYTES } from '../repository/cache-repository.ts';
 import type { ChunkDownloader } from './chunk-downloader.ts';
 import type { Heard } from './span-recorder.ts';
 
-/** The origin of a URL: what limits on connections count. */
-export function originOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).origin : url;
-}
-
 /** The fetches under way in this process. */
 export class FetchTable {
   readonly #byEntry = new Map<number, Set<ChunkDownloader>>();
@@ -15,12 +10,12 @@ export class FetchTable {
 
   add(fetch: ChunkDownloader): void {
     addTo(this.#byEntry, fetch.entry.id, fetch);
-    addTo(this.#byOrigin, originOf(fetch.entry.originalUrl), fetch);
+    addTo(this.#byOrigin, fetch.origin, fetch);
   }
 
   delete(fetch: ChunkDownloader): void {
     deleteFrom(this.#byEntry, fetch.entry.id, fetch);
-    deleteFrom(this.#byOrigin, originOf(fetch.entry.originalUrl), fetch);
+    deleteFrom(this.#byOrigin, fetch.origin, fetch);
   }
 
   get size(): number {

@@ -7,9 +7,16 @@ import type { Description } from '../core/validator.ts';
 import type { OriginClient } from '../origin/origin-client.ts';
 import type { CacheRepository, EnsureOutcome, EntryRow } from '../repository/cache-repository.ts';
 
+/** The origin of a URL: what limits on connections count. */
+export function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : url;
+}
+
 /** What a guide asks of a fetch. */
 export interface FetchUnderWay {
   readonly entry: EntryRow;
+  /** Scheme, host and port of the entry's URL: what limits on connections count. */
+  readonly origin: string;
   readonly priority: Priority;
   /** The first byte it writes, or wrote. */
   readonly start: number;

@@ -11,6 +11,8 @@ const MAX_LOOKAHEAD = 512 * MIB;
 const LEAST_LOOKAHEAD = MIB;
 /** A reader that had to wait within this time is hungry, in milliseconds. */
 const HUNGRY_MS = 500;
+/** A reader that gets so much from one connection needs no second one, in bytes a millisecond: 320 Mbit/s is more than any film has. */
+const ENOUGH = 40_000;
 /** Before that it may be a player that looks at an index and leaves, in bytes. */
 const HUNGRY_BYTES = 512 * 1024;
 
@@ -32,6 +34,8 @@ export class ReaderDemand {
   #position: number;
   /** It stands still until another process has brought its bytes. */
   waiting = false;
+  /** Monotonic milliseconds. */
+  #firstByteAt = Number.NEGATIVE_INFINITY;
   /** When it last took bytes as fast as they came, monotonic milliseconds. */
   #starvedAt = Number.NEGATIVE_INFINITY;
 
@@ -55,6 +59,7 @@ export class ReaderDemand {
   }
 
   moveTo(position: number): void {
+    if (this.#firstByteAt === Number.NEGATIVE_INFINITY) this.#firstByteAt = this.#clock.monotonic();
     this.#position = position;
   }
 
@@ -67,7 +72,9 @@ export class ReaderDemand {
 
   /** It takes bytes as fast as they come: more connections may bring them faster. A player whose buffer is full does not. */
   get isHungry(): boolean {
-    return this.#position - this.#start >= HUNGRY_BYTES && this.#clock.monotonic() - this.#starvedAt < HUNGRY_MS;
+    const now = this.#clock.monotonic();
+    const bytes = this.#position - this.#start;
+    return bytes >= HUNGRY_BYTES && now - this.#starvedAt < HUNGRY_MS && bytes < ENOUGH * (now - this.#firstByteAt);
   }
 
   /** Bytes to fetch ahead of the position. */

@@ -82,7 +82,7 @@ export class BodyPump {
 
   async #letOthers(): Promise<void> {
     this.#sinceTurn = 0;
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise<void>((resolve) => this.#clock.soon(resolve));
   }
 
   #take(): Buffer {

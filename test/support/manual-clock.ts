@@ -30,6 +30,10 @@ export class ManualClock implements Clock {
     return { cancel: () => this.#pending.delete(pending) };
   }
 
+  soon(fire: () => void): void {
+    setImmediate(fire);
+  }
+
   /** How many timers wait. */
   get timers(): number {
     return this.#pending.size;
