@@ -98,7 +98,8 @@ export class PlainConnections {
     const { socket } = connection;
     const { clock, keepAliveMs } = this.#parts;
     connection.answering = true;
-    const outlet = new SocketOutlet(socket, { clock, keepAliveSeconds: this.#closing ? null : Math.floor(keepAliveMs / 1000) });
+    const keepAliveSeconds = (): number | null => (this.#closing ? null : Math.floor(keepAliveMs / 1000));
+    const outlet = new SocketOutlet(socket, { clock, keepAliveSeconds });
     await this.#parts.answer(request, outlet, socket);
     connection.answering = false;
     if (!outlet.ended) socket.destroy();

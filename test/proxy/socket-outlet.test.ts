@@ -26,7 +26,7 @@ class RecordingSocket extends Duplex {
 const COMMON = 'date: Thu, 01 Jan 2026 00:00:00 GMT\r\nconnection: keep-alive\r\nkeep-alive: timeout=30\r\n\r\n';
 
 function outletOn(socket: Duplex, keepAliveSeconds: number | null = 30, clock = new ManualClock()): SocketOutlet {
-  return new SocketOutlet(socket as Socket, { clock, keepAliveSeconds });
+  return new SocketOutlet(socket as Socket, { clock, keepAliveSeconds: () => keepAliveSeconds });
 }
 
 /** A pooled buffer whose body is `text`. */
