@@ -63,8 +63,8 @@ export async function startFastOrigin({ size, names }) {
   };
 }
 
-/** @param {string} file @param {number} size */
-function writeNoise(file, size) {
+/** A file of random bytes. @param {string} file @param {number} size */
+export function writeNoise(file, size) {
   const fd = openSync(file, 'wx');
   const piece = Buffer.alloc(8 * 1024 * 1024);
   for (let at = 0; at < size; at += piece.length) writeSync(fd, randomFillSync(piece), 0, Math.min(piece.length, size - at));

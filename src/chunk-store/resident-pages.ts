@@ -19,10 +19,11 @@ export class ResidentPages {
 
   /** The bytes from `position` on were just read or written. */
   mark(position: number, bytes: number): void {
-    const last = Math.min(MAX_PAGES, Math.floor((position + bytes - 1) / PAGE_BYTES));
+    const first = Math.floor(position / PAGE_BYTES);
+    const last = Math.min(MAX_PAGES - 1, Math.floor((position + bytes - 1) / PAGE_BYTES));
+    if (bytes === 0 || first > last) return;
     this.#growTo(last >>> 5);
-    for (let page = Math.floor(position / PAGE_BYTES); page <= last; page++)
-      this.#words[page >>> 5] = this.#word(page) | (1 << (page & 31));
+    for (let page = first; page <= last; page++) this.#words[page >>> 5] = this.#word(page) | (1 << (page & 31));
   }
 
   /** How many of the `bytes` from `position` on are most likely in memory. */
@@ -53,7 +54,7 @@ export class ResidentPages {
 
   #growTo(word: number): void {
     if (word < this.#words.length) return;
-    const words = new Uint32Array(Math.max(word + 1, this.#words.length * 2));
+    const words = new Uint32Array(Math.max(word + 1, Math.min(this.#words.length * 2, MAX_PAGES / 32)));
     words.set(this.#words);
     this.#words = words;
   }

@@ -26,8 +26,8 @@ interface Connection {
 }
 
 /**
- * Answers plain GETs of streams on their sockets, which costs a third of what node:http takes for it (docs/decisions/0006): with many small ranges that is
- * most of the work. At the first request that is anything else the connection goes to node:http for good, with what it sent.
+ * Answers plain GETs of streams on their sockets: with many small ranges most of the work of node:http is its own (docs/decisions/0006). At the first request
+ * that is anything else the connection goes to node:http for good, with what it sent.
  */
 export class PlainConnections {
   readonly #parts: PlainParts;
@@ -98,7 +98,8 @@ export class PlainConnections {
     const { socket } = connection;
     const { clock, keepAliveMs } = this.#parts;
     connection.answering = true;
-    const outlet = new SocketOutlet(socket, { clock, keepAliveSeconds: this.#closing ? null : Math.floor(keepAliveMs / 1000) });
+    const keepAliveSeconds = (): number | null => (this.#closing ? null : Math.floor(keepAliveMs / 1000));
+    const outlet = new SocketOutlet(socket, { clock, keepAliveSeconds });
     await this.#parts.answer(request, outlet, socket);
     connection.answering = false;
     if (!outlet.ended) socket.destroy();

@@ -1,10 +1,22 @@
 /** A head longer than this is for node:http to judge, in bytes. */
 const MAX_HEAD_BYTES = 8 * 1024;
 const REQUEST_LINE = /^GET (\/stream\/[\x21-\x22\x24-\x7e]*) HTTP\/1\.1$/;
-/** A field line of RFC 9112, section 5, without what it lets pass for the sake of old software. */
-const FIELD_LINE = /^([\w!#$%&'*+.^`|~-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/;
-/** Fields that ask for more than an answer to a GET. */
-const MORE: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding', 'upgrade', 'expect', 'trailer', 'te', 'http2-settings']);
+/**
+ * A field line of RFC 9112, section 5, without what it lets pass for the sake of old software. A value of nothing but blanks is not one: node:http keeps a
+ * blank of it.
+ */
+const FIELD_LINE = /^([\w!#$%&'*+.^`|~-]+):(?:[ \t]*([\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)[ \t]*)?$/;
+/** Fields that ask for more than an answer to a GET; node:http takes Proxy-Connection for Connection. */
+const MORE: ReadonlySet<string> = new Set([
+  'content-length',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+  'trailer',
+  'te',
+  'http2-settings',
+  'proxy-connection',
+]);
 
 /** A GET of a stream without anything unusual about it. */
 export interface PlainRequest {
@@ -33,7 +45,7 @@ export function readPlainRequest(bytes: Buffer): PlainRequest | null {
     const match = FIELD_LINE.exec(line);
     const name = match?.[1]?.toLowerCase();
     if (match === null || name === undefined || MORE.has(name) || headers[name] !== undefined) return null;
-    headers[name] = (match[2] ?? '').trimEnd();
+    headers[name] = match[2] ?? '';
   }
   const connection = headers.connection?.toLowerCase();
   if (headers.host === undefined || (connection !== undefined && connection !== 'keep-alive')) return null;

@@ -26,8 +26,8 @@ const date = new DateField();
 
 export interface SocketAnswer {
   readonly clock: Clock;
-  /** Seconds for which the connection is kept after the answer; null: it is ended. */
-  readonly keepAliveSeconds: number | null;
+  /** Seconds for which the connection is kept after the answer; null: it is ended. Asked when the answer begins: it may have waited for long. */
+  keepAliveSeconds(): number | null;
 }
 
 /** An answer to a GET over HTTP/1.1 (RFC 9112), written to the socket itself: head and first bytes in one write. */
@@ -59,7 +59,7 @@ export class SocketOutlet implements Outlet {
   }
 
   begin(status: number, headers: Readonly<Record<string, string>>): void {
-    const { clock, keepAliveSeconds } = this.#answer;
+    const keepAliveSeconds = this.#answer.keepAliveSeconds();
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`;
     for (const name in headers) {
       const value = headers[name] as string;
@@ -68,7 +68,7 @@ export class SocketOutlet implements Outlet {
     }
     this.#chunked = headers['content-length'] === undefined && status !== 204 && status !== 304;
     if (this.#chunked) head += 'transfer-encoding: chunked\r\n';
-    head += `date: ${date.at(clock.now())}\r\n`;
+    head += `date: ${date.at(this.#answer.clock.now())}\r\n`;
     head +=
       keepAliveSeconds === null ? 'connection: close\r\n\r\n' : `connection: keep-alive\r\nkeep-alive: timeout=${keepAliveSeconds}\r\n\r\n`;
     this.#head = head;

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -128,4 +128,80 @@ test('lists the files there are', async () => {
   const listed: string[] = [];
   for await (const path of store.list()) listed.push(path);
   expect(listed.sort()).toEqual(paths);
+});
+
+describe('reading at once', () => {
+  const PAGE = 64 * 1024;
+
+  test('gives what was just written or read, and nothing else', async () => {
+    const { store, folder, clock } = await openStore(false);
+    const file = await store.create(PATH);
+    await file.write([Buffer.from('abc')], 10);
+    const into = Buffer.alloc(5);
+    expect(file.readNow(into, 10)).toBe(3);
+    expect(into.toString('latin1', 0, 3)).toBe('abc');
+    expect(file.readNow(into, PAGE)).toBe(0);
+    await file.close();
+    clock.advance(10_000);
+    await writeFile(join(folder, PATH), Buffer.alloc(3 * PAGE, 'x'));
+    const again = await store.open(PATH);
+    expect(again?.readNow(into, 0)).toBe(0);
+    await again?.read(into, PAGE);
+    expect([again?.readNow(into, 0), again?.readNow(into, PAGE), again?.readNow(into, 2 * PAGE)]).toEqual([0, 5, 0]);
+    expect(into.toString()).toBe('xxxxx');
+    expect(again?.readNow(Buffer.alloc(2 * PAGE), PAGE + 1)).toBe(PAGE - 1);
+    await again?.close();
+  });
+
+  test('is for all users of a file, and for whoever opens it at once', async () => {
+    const { store, clock } = await openStore(false);
+    expect(store.openNow(PATH)).toBeNull();
+    const file = await store.create(PATH);
+    await file.write([Buffer.from('abc')], 0);
+    const other = store.openNow(PATH);
+    await file.close();
+    const into = Buffer.alloc(3);
+    // A file that is closed gives nothing; the descriptor is its users', and this one is still there.
+    expect([file.readNow(into, 0), other?.readNow(into, 0)]).toEqual([0, 3]);
+    clock.advance(10_000);
+    expect(other?.readNow(into, 0)).toBe(3);
+    await other?.close();
+    const idle = store.openNow(PATH);
+    expect(idle?.readNow(into, 0)).toBe(3);
+    await idle?.close();
+    clock.advance(10_000);
+    expect(store.openNow(PATH)).toBeNull();
+  });
+
+  test('one that is removed is opened by nobody more, and stays readable for whoever has it', async () => {
+    const { store } = await openStore(false);
+    const file = await store.create(PATH);
+    await file.write([Buffer.from('abc')], 0);
+    await store.remove(PATH);
+    expect([store.openNow(PATH), file.readNow(Buffer.alloc(3), 0)]).toEqual([null, 3]);
+    await file.close();
+  });
+
+  test('a file that was cut short gives fewer, and nothing beyond its end', async () => {
+    const { store, folder } = await openStore(false);
+    const file = await store.create(PATH);
+    await file.write([Buffer.from('abcdef')], 0);
+    await truncate(join(folder, PATH), 4);
+    expect([file.readNow(Buffer.alloc(6), 0), file.readNow(Buffer.alloc(6), 4)]).toEqual([4, 0]);
+    await file.close();
+  });
+
+  test('forgets what it took for granted when the system turns out slow', async () => {
+    let ms = 0;
+    const clock = new ManualClock();
+    const slow = { now: () => clock.now(), monotonic: () => (ms += 10), after: clock.after.bind(clock) };
+    const store = new SparseFileStore({ folder: await temporaryFolder(), clock: slow, durable: false });
+    afterThisTest(() => store.close());
+    const file = await store.create(PATH);
+    await file.write([Buffer.from('abc')], 0);
+    expect([1, 2, 3, 4].map(() => file.readNow(Buffer.alloc(3), 0))).toEqual([3, 3, 3, 0]);
+    await file.read(Buffer.alloc(3), 0);
+    expect(file.readNow(Buffer.alloc(3), 0)).toBe(3);
+    await file.close();
+  });
 });

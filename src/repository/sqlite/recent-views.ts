@@ -14,8 +14,8 @@ export class RecentViews {
   /** The view of the entry around `offset`, where it was found at `version`; else null. */
   get(key: EntryKey, offset: number, version: number): ReadView | null {
     const view = version === this.#version ? this.#views.get(nameOf(key)) : undefined;
-    const span = view?.span ?? null;
-    return view !== undefined && span !== null && span.start <= offset && offset <= span.end ? view : null;
+    if (view === undefined || view.span === null || !isOf(view, key)) return null;
+    return view.span.start <= offset && offset <= view.span.end ? view : null;
   }
 
   /** @param version as it was before `view` was read */
@@ -24,6 +24,11 @@ export class RecentViews {
     this.#version = version;
     this.#views.set(nameOf(key), view);
   }
+}
+
+/** Two keys with line ends in them may have one name. */
+function isOf({ entry }: ReadView, { sourceId, mediaId, quality }: EntryKey): boolean {
+  return entry.sourceId === sourceId && entry.mediaId === mediaId && entry.quality === quality;
 }
 
 function nameOf({ sourceId, mediaId, quality }: EntryKey): string {

@@ -1,7 +1,7 @@
 import { deepStrictEqual, notDeepStrictEqual, ok, rejects } from 'node:assert/strict';
 import { PRIORITY } from '../../core/priority.ts';
 import { isSeekwellError } from '../../errors.ts';
-import type { EntryRow } from '../../repository/cache-repository.ts';
+import type { EntryRow, ReadView } from '../../repository/cache-repository.ts';
 import { CHUNK, type ContractCheck, pairs, type Stage, TOTAL, version } from './stage.ts';
 
 function removeBytes(stage: Stage, entry: EntryRow, newFilePath: string): Promise<boolean> {
@@ -110,6 +110,60 @@ export const views: readonly ContractCheck[] = [
       }
       deepStrictEqual(await stage.repository.readView(entry.id + 1, 0), null);
       deepStrictEqual(await stage.repository.readViewByKey({ ...entry, mediaId: 'x' }, 0), null);
+    },
+  },
+  {
+    name: 'a read view that is asked for again is never older than the last change, whoever made it',
+    async run(stage) {
+      const entry = await stage.addKnown([[100, 199]]);
+      const { repository, other } = stage;
+      const byKey = (offset: number): Promise<ReadView | null> => repository.readViewByKey(entry, offset);
+      const same = async (offset: number): Promise<void> => {
+        const view = await byKey(offset);
+        deepStrictEqual(view, await repository.readView(entry.id, offset));
+        deepStrictEqual(await byKey(offset), view);
+      };
+      const covered = async (offset: number): Promise<unknown> => {
+        await same(offset);
+        return (await byKey(offset))?.span ?? null;
+      };
+      deepStrictEqual(await covered(150), { start: 100, end: 199 });
+      await stage.commit(entry, 200, 299, {}, other);
+      deepStrictEqual(await covered(150), { start: 100, end: 299 });
+      await stage.commit(entry, 300, 399);
+      deepStrictEqual(await covered(150), { start: 100, end: 399 });
+      deepStrictEqual([await covered(399), await covered(400), await covered(99)], [{ start: 100, end: 399 }, null, null]);
+      for (const by of [repository, other]) {
+        stage.now++;
+        await by.touch(entry.id, stage.now);
+        await covered(150);
+        deepStrictEqual((await byKey(150))?.entry.lastAccessed, stage.now);
+      }
+      await other.removeBytes({ entryId: entry.id, epoch: entry.epoch, newFilePath: 'files/new' }, stage.now);
+      deepStrictEqual(await covered(150), null);
+      const next = await byKey(150);
+      deepStrictEqual([next?.entry.epoch, next?.entry.filePath], [entry.epoch + 1, 'files/new']);
+      await stage.commit({ ...entry, epoch: entry.epoch + 1 }, 150, 159, { description: version('"v2"') }, other);
+      deepStrictEqual([await covered(150), (await byKey(150))?.entry.etag], [{ start: 150, end: 159 }, '"v2"']);
+      await other.deleteEntry(entry.id, stage.now);
+      deepStrictEqual([await byKey(150), await byKey(150)], [null, null]);
+    },
+  },
+  {
+    name: 'read views of entries whose names resemble each other are never mixed up',
+    async run(stage) {
+      const names = [
+        ['a', 'b\nc', 'd'],
+        ['a\nb', 'c', 'd'],
+        ['a', 'b', 'c\nd'],
+      ] as const;
+      const keys = names.map(([sourceId, mediaId, quality]) => ({ sourceId, mediaId, quality }));
+      const entries = [];
+      for (const key of keys) entries.push(await stage.addKnown([[0, 9]], key));
+      for (const round of [1, 2]) {
+        for (const [index, key] of keys.entries())
+          deepStrictEqual((await stage.repository.readViewByKey(key, 5))?.entry.id, entries[index]?.id, `round ${round}`);
+      }
     },
   },
   {

@@ -1,0 +1,162 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { expect, test } from 'vitest';
+import { bodyOf, HEAD_ROOM } from '#seekwell/proxy/buffer-pool';
+import { SocketOutlet } from '#seekwell/proxy/socket-outlet';
+import { ManualClock } from '../support/manual-clock.ts';
+
+/** A socket that keeps what is written to it, one text for each write that would reach the system. */
+class RecordingSocket extends Duplex {
+  readonly written: string[] = [];
+
+  override _read(): void {}
+
+  override _write(bytes: Buffer, _encoding: string, done: () => void): void {
+    this.written.push(bytes.toString('latin1'));
+    done();
+  }
+
+  override _writev(pieces: { chunk: Buffer }[], done: () => void): void {
+    this.written.push(pieces.map(({ chunk }) => chunk.toString('latin1')).join(''));
+    done();
+  }
+}
+
+const COMMON = 'date: Thu, 01 Jan 2026 00:00:00 GMT\r\nconnection: keep-alive\r\nkeep-alive: timeout=30\r\n\r\n';
+
+function outletOn(socket: Duplex, keepAliveSeconds: number | null = 30, clock = new ManualClock()): SocketOutlet {
+  return new SocketOutlet(socket as Socket, { clock, keepAliveSeconds: () => keepAliveSeconds });
+}
+
+/** A pooled buffer whose body is `text`. */
+function buffer(text: string): Buffer {
+  const bytes = Buffer.alloc(HEAD_ROOM + 64);
+  bodyOf(bytes).write(text);
+  return bytes;
+}
+
+function write(outlet: SocketOutlet, text: string): Promise<Error | null> {
+  return new Promise((resolve) => outlet.write(buffer(text), text.length, (error) => resolve(error ?? null)));
+}
+
+test('head and first bytes leave in one write, later bytes without a head', async () => {
+  const socket = new RecordingSocket();
+  const outlet = outletOn(socket);
+  outlet.begin(206, { 'content-length': '5', etag: '"a"' });
+  expect(socket.written).toEqual([]);
+  await write(outlet, 'abc');
+  await write(outlet, 'de');
+  expect(outlet.ended).toBe(false);
+  outlet.end();
+  expect(socket.written).toEqual([`HTTP/1.1 206 Partial Content\r\ncontent-length: 5\r\netag: "a"\r\n${COMMON}abc`, 'de']);
+  expect([outlet.ended, socket.destroyed]).toEqual([true, false]);
+});
+
+test.each([
+  ['as long as its room', 0, 1],
+  ['one byte longer', 1, 2],
+])('a head %s arrives whole before the body', async (_, longer, writes) => {
+  const socket = new RecordingSocket();
+  const outlet = outletOn(socket);
+  const head = (value: string): string => `HTTP/1.1 200 OK\r\ncontent-length: 3\r\nx-long: ${value}\r\n${COMMON}`;
+  const value = '\xe4'.repeat(HEAD_ROOM - head('').length + longer);
+  outlet.begin(200, { 'content-length': '3', 'x-long': value });
+  await write(outlet, 'abc');
+  expect(socket.written).toHaveLength(writes);
+  expect(socket.written.join('')).toBe(`${head(value)}abc`);
+});
+
+test('a body of unknown length is chunked', async () => {
+  const socket = new RecordingSocket();
+  const outlet = outletOn(socket);
+  outlet.begin(200, {});
+  await write(outlet, 'abc');
+  await write(outlet, '0123456789abcdef');
+  outlet.end();
+  const head = `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n${COMMON}`;
+  expect(socket.written).toEqual([`${head}3\r\nabc\r\n`, '10\r\n0123456789abcdef\r\n', '0\r\n\r\n']);
+});
+
+test('one that turns out empty is chunked too', () => {
+  const socket = new RecordingSocket();
+  const outlet = outletOn(socket);
+  outlet.begin(200, {});
+  outlet.end();
+  expect(socket.written).toEqual([`HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n${COMMON}0\r\n\r\n`]);
+});
+
+test.each([204, 304])('%i has neither length nor chunks', (status) => {
+  const socket = new RecordingSocket();
+  const outlet = outletOn(socket);
+  outlet.begin(status, {});
+  outlet.end();
+  expect(socket.written.join('')).toMatch(
+    /^HTTP\/1\.1 \d+ [\w ]+\r\ndate: [^\r]+\r\nconnection: keep-alive\r\nkeep-alive: timeout=30\r\n\r\n$/,
+  );
+});
+
+test('a body that is there already leaves with the head, its length in bytes', () => {
+  const socket = new RecordingSocket();
+  const outlet = outletOn(socket, null);
+  outlet.begin(404, { 'content-length': '4' });
+  outlet.end('\u00e4\u00e4');
+  expect(socket.written).toHaveLength(1);
+  expect(Buffer.from(socket.written.join(''), 'latin1').toString()).toMatch(
+    /^HTTP\/1\.1 404 Not Found\r\n[\s\S]*\r\nconnection: close\r\n\r\n\u00e4\u00e4$/,
+  );
+});
+
+test.each(['a\r\nx-evil: 1', 'a\nb', 'a\0', 'a\x7f', 'caf\u00e9 \u2713'])('a value that no field may have is left out: %j', (value) => {
+  const socket = new RecordingSocket();
+  const outlet = outletOn(socket);
+  outlet.begin(200, { 'content-length': '0', 'x-odd': value, 'x-fine': 'a\t\xe4' });
+  outlet.end();
+  expect(socket.written).toEqual([`HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx-fine: a\t\xe4\r\n${COMMON}`]);
+});
+
+test('the date is that of the clock, anew each second', () => {
+  const clock = new ManualClock();
+  const dates = [0, 999, 1, 60_000].map((later) => {
+    clock.advance(later);
+    const socket = new RecordingSocket();
+    const outlet = outletOn(socket, null, clock);
+    outlet.begin(304, {});
+    outlet.end();
+    return /date: .*:(\d\d:\d\d) GMT/.exec(socket.written.join(''))?.[1];
+  });
+  expect(dates).toEqual(['00:00', '00:00', '00:01', '01:01']);
+});
+
+test('destroyed before its end, the client sees a short body; after it, the connection lives on', async () => {
+  const [cut, whole] = [new RecordingSocket(), new RecordingSocket()];
+  const outlet = outletOn(cut);
+  outlet.begin(200, { 'content-length': '10' });
+  await write(outlet, 'abc');
+  outlet.destroy();
+  expect([cut.destroyed, outlet.destroyed, outlet.ended, outlet.flushed]).toEqual([true, true, false, false]);
+  expect(await write(outlet, 'def')).toBeInstanceOf(Error);
+  expect(cut.written.join('')).not.toContain('def');
+  const other = outletOn(whole);
+  other.begin(304, {});
+  other.end();
+  other.destroy();
+  expect([whole.destroyed, other.destroyed]).toEqual([false, false]);
+});
+
+test('what the system has not taken yet is not flushed', async () => {
+  const socket = new RecordingSocket();
+  const outlet = outletOn(socket);
+  outlet.begin(200, { 'content-length': '3' });
+  let take = (): void => {};
+  socket._write = (_bytes, _encoding, done) => {
+    take = done;
+  };
+  const taken = write(outlet, 'abc');
+  expect(outlet.flushed).toBe(false);
+  take();
+  expect(await taken).toBeNull();
+  expect(outlet.flushed).toBe(true);
+  socket.destroy();
+  await once(socket, 'close');
+});
