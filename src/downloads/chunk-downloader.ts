@@ -47,6 +47,8 @@ export class ChunkDownloader implements FetchUnderWay {
   #recorder: SpanRecorder | null = null;
   /** The epoch moved when a claim was made. */
   #gone = false;
+  /** Why the body could not be kept from where it begins. */
+  #unplaced: FetchEnd | null = null;
   #nearEnd = false;
   /** Monotonic milliseconds. */
   #firstByteAt = Number.POSITIVE_INFINITY;
@@ -200,7 +202,7 @@ export class ChunkDownloader implements FetchUnderWay {
     this.#body = new BodyQueue(answer.body, answer.start, () => this.#bytesArrived());
     this.#heard = { description: answer.description, headers: answer.headers };
     this.#progress.fire();
-    if (!(await this.#place(answer))) return { kind: 'done' };
+    if (!(await this.#place(answer))) return this.#unplaced ?? { kind: 'done' };
     const refusal = await this.#bindVersion(this.#heard);
     if (refusal !== null) return refusal;
     this.#file = await this.#openFile();
@@ -361,6 +363,8 @@ export class ChunkDownloader implements FetchUnderWay {
       return true;
     }
     if (outcome.kind === 'gone') this.#gone = true;
+    if (outcome.kind === 'full')
+      this.#unplaced = { kind: 'uncacheable', error: new SeekwellError('QUOTA_EXCEEDED', 'the body has no room') };
     if (outcome.kind !== 'present' || !this.#wholeBody || this.#stopping) return false;
     // The body runs through what is there already: skip it, and look what follows.
     this.#hasSpans = true;
