@@ -256,9 +256,8 @@ export class EntryReader {
     if (fetch.heard !== null) this.#refuseOtherVersion(fetch.heard.description);
     if (fetch.has(position)) return true;
     if (fetch.end !== null) await this.#afterEnd(fetch);
-    // A whole body that could not be placed: its end tells what to do instead of asking for it again.
-    else if (position > fetch.limit && ((fetch.stopping && !fetch.isIdle) || (position > fetch.limit + 1 && !fetch.wholeBody)))
-      this.#fetch = null;
+    // Of a whole body that could not be kept the end tells what to do, instead of asking for it again.
+    else if (position > fetch.limit && !fetch.wholeBody && (fetch.stopping || position > fetch.limit + 1)) this.#fetch = null;
     else {
       if (this.#demand.starve()) this.#parts.manager.hungered();
       await fetch.changed(this.#end);
