@@ -149,6 +149,7 @@ export class Auditor {
   }
 
   #checkBytes(entry: RawEntry, spans: readonly ByteRange[], version: Version): void {
+    if (this.#disk.lost.has(entry.path)) return;
     const file = this.#disk.files.get(entry.path);
     if (file === undefined) throw new SimulationFailure('spans are true', `entry ${entry.id} has spans, and no file`);
     const known = this.#verified.get(entry.path);

@@ -17,11 +17,14 @@ const UNSTABLE_MS = 10 * 60_000;
 /** Background work is done within this time, in milliseconds: a backoff lasts at most 60 s here, and each entry waits for its own. */
 const FILL_MS = 10 * 60_000;
 
+const REQUESTED = 'SELECT COUNT(*) AS n FROM cache_download_queue WHERE user_requested = 1';
+
 /** Faults stop: what can be served is served, what can be completed is, and then nothing runs any more. @throws SimulationFailure */
 export async function endsWell(simulation: Simulation): Promise<void> {
   becomeCalm(simulation);
   await expectRest(simulation, SETTLE_MS, 'what was under way when faults stopped');
   for (let place = 0; place < simulation.processes.length; place++) if (simulation.processes[place] === null) simulation.start(place);
+  await expectPrefetched(simulation);
   await readEverything(simulation);
   await expectComplete(simulation);
   for (let place = 0; place < simulation.processes.length; place++) simulation.close(place);
@@ -46,6 +49,14 @@ async function expectRest(simulation: Simulation, ms: number, what: string): Pro
   const isOver = (): boolean => [...simulation.underWay.values()].every(({ alive }) => !alive);
   const over = await simulation.pass(ms, isOver);
   if (!over && !isOver() && !simulation.failed) throw new SimulationFailure('progress', `${what} does not end within ${ms} ms`);
+}
+
+/** What the user asked for comes without a reader. */
+async function expectPrefetched(simulation: Simulation): Promise<void> {
+  const rows = (): number => (simulation.database.look.prepare(REQUESTED).get() as { n: number }).n;
+  if (simulation.plan.settings.quota !== null || simulation.failed || rows() === 0) return;
+  await simulation.pass(FILL_MS, () => rows() === 0);
+  if (rows() > 0 && !simulation.failed) throw new SimulationFailure('progress', `${rows()} rows that the user asked for are left`);
 }
 
 async function readEverything(simulation: Simulation): Promise<void> {

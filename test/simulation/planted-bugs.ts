@@ -121,12 +121,11 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     },
     needs: ['removal'],
   },
-  { name: 'a removal keeps its file', rare: true, wraps: { committer: instead('removeBytes', keepsFile) }, needs: ['change'] },
   {
     name: 'a removal leaves the entry complete',
     rare: true,
     sql: wrongly('SET epoch = epoch + 1', 'is_complete = 0, ', ''),
-    needs: ['change'],
+    needs: ['loss'],
   },
   {
     name: 'an epoch is bound to no version before it is written',
@@ -203,16 +202,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     needs: ['network'],
   },
 ];
-
-function keepsFile(
-  request: Parameters<CacheRepository['removeBytes']>[0],
-  now: number,
-  real: Committer['call'],
-  ask: (sql: string, ...params: unknown[]) => unknown,
-) {
-  const { path } = ask('SELECT file_path AS path FROM cache_entries WHERE id = ?', request.entryId) as { path: string };
-  return real('removeBytes', { ...request, newFilePath: path }, now);
-}
 
 export interface Catch {
   readonly seed: number;

@@ -114,6 +114,8 @@ export class SimulatedDisk {
   readonly files = new Map<string, SimulatedFile>();
   readonly random: SeededRandom;
   weather: DiskWeather = FAIR_DISK;
+  /** What somebody else took away: what is recorded of it is not true until it is noticed. */
+  readonly lost = new Set<string>();
   /** Another number whenever a file appeared or went. */
   changes = 0;
 
@@ -133,6 +135,12 @@ export class SimulatedDisk {
   remove(path: string): void {
     this.files.delete(path);
     this.changes++;
+  }
+
+  /** Somebody who is not Seekwell removes the file. (One that is cut short would read as zeros where it grows again: only checksums tell.) */
+  lose(path: string): void {
+    this.lost.add(path);
+    this.remove(path);
   }
 
   cutPower(): void {

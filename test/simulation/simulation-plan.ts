@@ -3,7 +3,7 @@ import type { SeededRandom } from './seeded-random.ts';
 import { MAX_RESOURCES, MAX_SIZE, type Naming, type OriginTraits } from './simulated-origin.ts';
 
 /** Every kind of trouble. Each simulation has some of them, so that each is met alone and with the others. */
-export const FAULTS = ['network', 'change', 'links', 'kill', 'power', 'disk', 'database', 'clock', 'removal'] as const;
+export const FAULTS = ['network', 'change', 'links', 'kill', 'power', 'disk', 'database', 'clock', 'removal', 'loss'] as const;
 export type Fault = (typeof FAULTS)[number];
 
 /** What a seed decides before anything happens. */
@@ -12,6 +12,8 @@ export interface SimulationPlan {
   readonly resources: readonly OriginTraits[];
   readonly settings: DownloadSettings;
   readonly faults: ReadonlySet<Fault>;
+  /** Whoever opens the cache can tell that a process is dead; not so for one of another host. */
+  readonly knowsTheDead: boolean;
   readonly events: number;
 }
 
@@ -45,6 +47,7 @@ export function planOf(random: SeededRandom): SimulationPlan {
       backgroundLimitRate: random.chance(0.8) ? null : random.between(20_000, 500_000),
     },
     faults: new Set(FAULTS.filter(() => random.chance(0.5))),
+    knowsTheDead: random.chance(0.5),
     events: random.between(10, 60),
   };
 }

@@ -83,7 +83,7 @@ export class Simulation {
       log,
     );
     const options: CacheOptions = { cacheDir: '/simulated' };
-    const mayRun = (name: string): boolean => this.processes.some((process) => process?.name === name);
+    const mayRun = (name: string): boolean => !plan.knowsTheDead || this.processes.some((process) => process?.name === name);
     this.machine = {
       scheduler,
       random,

@@ -61,6 +61,13 @@ const acts = {
   resume: ask('resumes', (process, id) => process.cache.resume(id)),
   state: ask('asks for the state of', (process, id) => process.cache.infoOf(id)),
   remove: ask('removes', (process, id) => process.cache.remove(id)),
+  lose: (simulation) => {
+    const { disk, random } = simulation;
+    const path = random.pick([...disk.files.keys()]);
+    if (path === undefined) return;
+    disk.lose(path);
+    simulation.log(`${path} is lost`);
+  },
   change: (simulation, _process, resource) => {
     const { naming, givesLength } = resource.traits;
     // Nothing could tell the versions apart: nobody promises to.
@@ -128,6 +135,7 @@ const WEIGHTS: Record<What, number> = {
   resume: 3,
   state: 4,
   remove: 3,
+  lose: 2,
   change: 5,
   expire: 2,
   network: 7,
@@ -142,6 +150,7 @@ const WEIGHTS: Record<What, number> = {
 /** What comes only where its kind of trouble is part of the plan. */
 const NEEDS: Partial<Record<What, Fault>> = {
   remove: 'removal',
+  lose: 'loss',
   change: 'change',
   expire: 'links',
   network: 'network',
