@@ -48,6 +48,7 @@ function changedFile(change: (file: ChunkFile) => Partial<ChunkFile>): Wraps {
     file: (file) => ({
       path: file.path,
       read: (into, position) => file.read(into, position),
+      readNow: (into, position) => file.readNow(into, position),
       write: (chunks, position) => file.write(chunks, position),
       sync: () => file.sync(),
       close: () => file.close(),

@@ -179,6 +179,12 @@ export class SimulatedStore implements ChunkStore {
     return file === null ? null : this.#wrap(new OpenFile(file, this));
   }
 
+  openNow(path: string): ChunkFile | null {
+    // As with descriptors that are open already: only sometimes.
+    const file = this.#disk.random.chance(0.5) ? this.#disk.files.get(path) : undefined;
+    return file === undefined ? null : this.#wrap(new OpenFile(file, this));
+  }
+
   async create(path: string): Promise<ChunkFile> {
     return this.#wrap(new OpenFile(await this.later(() => this.#disk.create(path)), this));
   }
@@ -226,6 +232,12 @@ class OpenFile implements ChunkFile {
       this.#maybeFail('read', 'readFails');
       return this.#file.read(into, position);
     });
+  }
+
+  readNow(into: Uint8Array, position: number): number {
+    this.#refuseWhenClosed();
+    this.#maybeFail('read', 'readFails');
+    return this.#file.read(into, position);
   }
 
   async write(chunks: readonly Uint8Array[], position: number): Promise<void> {

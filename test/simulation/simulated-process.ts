@@ -68,6 +68,7 @@ export class SimulatedProcess {
       folder: '/simulated',
       repository: wraps.repository?.(sqlite, disk) ?? sqlite,
       store,
+      disk: { free: async () => Number.MAX_SAFE_INTEGER, size: async () => Number.MAX_SAFE_INTEGER },
       origin: wraps.origin?.(origin) ?? origin,
       clock: this.clock,
       randomness: random,

@@ -43,6 +43,7 @@ export function planOf(random: SeededRandom): SimulationPlan {
       lookahead: random.pick([null, 0, 64 * 1024]),
       fill: random.chance(0.8),
       quota: random.chance(0.6) ? null : random.between(1, bytes),
+      minFree: 0,
       limitRate: random.chance(0.9) ? null : random.between(20_000, 500_000),
       backgroundLimitRate: random.chance(0.8) ? null : random.between(20_000, 500_000),
     },
