@@ -6,7 +6,7 @@ import { SeedRunner } from './seed-runner.ts';
 
 const TIMEOUT_MS = 300_000;
 /** As many as take half a minute. */
-const SEEDS = 150;
+const SEEDS = 100;
 
 async function openRunner(): Promise<SeedRunner> {
   const runner = await SeedRunner.open();

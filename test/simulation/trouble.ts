@@ -63,7 +63,8 @@ const acts = {
   remove: ask('removes', (process, id) => process.cache.remove(id)),
   lose: (simulation) => {
     const { disk, random } = simulation;
-    const path = random.pick([...disk.files.keys()]);
+    // While one is being fetched into, its name may be made anew before anybody notices: nothing but checksums tells its holes then.
+    const path = random.pick(simulation.auditor.entries().filter(({ state, path }) => state === 'Complete' && disk.files.has(path)))?.path;
     if (path === undefined) return;
     disk.lose(path);
     simulation.log(`${path} is lost`);
