@@ -1,12 +1,14 @@
 import type { Clock } from './clock.ts';
-import { mayRun } from './process-name.ts';
 import type { CacheRepository } from './repository/cache-repository.ts';
+
+/** Whether the process of this name may still run: false only where it surely does not. */
+export type MayRun = (process: string) => boolean;
 
 /**
  * Gives rows of dead processes back to the queue, and forgets where they served.
  * @param fill whether this process fills
  */
-export async function sweepDeadProcesses(repository: CacheRepository, fill: boolean, clock: Clock): Promise<void> {
+export async function sweepDeadProcesses(repository: CacheRepository, fill: boolean, clock: Clock, mayRun: MayRun): Promise<void> {
   // A process that surely runs no more need not be waited for.
   const dead = (await repository.leaseHolders()).filter((holder) => !mayRun(holder));
   await repository.sweep(fill, clock.now(), dead);
@@ -15,6 +17,6 @@ export async function sweepDeadProcesses(repository: CacheRepository, fill: bool
 }
 
 /** Where a process serves the cache now, or null. */
-export async function servedAt(repository: CacheRepository): Promise<string | null> {
+export async function servedAt(repository: CacheRepository, mayRun: MayRun): Promise<string | null> {
   return (await repository.servers()).find(({ process }) => mayRun(process))?.baseUrl ?? null;
 }

@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { limitsOf, prepareFolder } from './cache-folder.ts';
 import { type AddOptions, type CacheOptions, newEntryOf, settingsOf } from './cache-options.ts';
-import type { CacheParts } from './cache-parts.ts';
+import { assembleCache, type CacheParts } from './cache-parts.ts';
 import { Entry, type EntryHost, type OriginOptions, type PrefetchOptions, type ReadOptions } from './cached-entry.ts';
 import { FolderDiskSpace } from './chunk-store/folder-disk-space.ts';
 import { SparseFileStore } from './chunk-store/sparse-file-store.ts';
@@ -10,28 +10,25 @@ import type { ByteRange } from './core/byte-ranges.ts';
 import type { RangeSpec } from './core/http-range.ts';
 import { servedAt, sweepDeadProcesses } from './dead-processes.ts';
 import { BackgroundWork } from './downloads/background-work.ts';
-import { CacheEvents } from './downloads/cache-events.ts';
-import { ChunkManager } from './downloads/chunk-manager.ts';
+import type { CacheEvents } from './downloads/cache-events.ts';
 import { EntryReader } from './downloads/entry-reader.ts';
-import { EntryRemoval, newFilePath } from './downloads/entry-removal.ts';
-import { FetchConsequences } from './downloads/fetch-consequences.ts';
+import { newFilePath } from './downloads/entry-removal.ts';
 import { type CollectReport, GarbageCollector } from './downloads/garbage-collector.ts';
 import { KnownHeaders } from './downloads/known-headers.ts';
 import { Prefetcher } from './downloads/prefetcher.ts';
 import type { OpenOptions, ReaderParts } from './downloads/reader-options.ts';
 import { chunksOf, readable } from './downloads/reading.ts';
-import { Room } from './downloads/room.ts';
-import { Traffic } from './downloads/traffic.ts';
+import type { Traffic } from './downloads/traffic.ts';
 import { type EntryInfo, toEntryInfo } from './entry-info.ts';
 import { checkUrl, extensionOf, filenameOf, findEntry, keyOfUrl, type Ref } from './entry-key.ts';
 import { SeekwellError } from './errors.ts';
 import { type Logger, silentLogger } from './logger.ts';
 import { UndiciOriginClient } from './origin/undici-origin-client.ts';
-import { processName } from './process-name.ts';
+import { mayRun, processName } from './process-name.ts';
 import { systemRandomness } from './randomness.ts';
 import type { CacheStatistics, EntryKey, EntryQuery, EntryRow, ReadView } from './repository/cache-repository.ts';
 import { SqliteRepository } from './repository/sqlite/sqlite-repository.ts';
-import { type DownloadStateInfo, StateComputer } from './state-computer.ts';
+import type { DownloadStateInfo } from './state-computer.ts';
 import { streamUrl } from './stream-url.ts';
 
 /** The name of the database in the cache folder. */
@@ -50,15 +47,7 @@ export async function wireCache(options: CacheOptions): Promise<CacheParts> {
   const repository = await SqliteRepository.open({ path: join(folder, DATABASE), owner: processName(randomness), ...driver });
   const store = new SparseFileStore({ folder, clock, durable: options.durability !== 'process-crash' });
   const origin = new UndiciOriginClient({ clock, ...(options.dispatcher === undefined ? {} : { dispatcher: options.dispatcher }) });
-  const events = new CacheEvents();
-  const traffic = new Traffic();
-  const removal = new EntryRemoval({ repository, store, clock, randomness, logger });
-  const consequences = new FetchConsequences({ repository, removal, clock, randomness, logger, events, fill: settings.fill });
-  const room = new Room({ repository, removal, disk, clock, randomness, logger, events, settings });
-  const manager = new ChunkManager({ repository, store, origin, clock, events, consequences, settings, traffic, room });
-  const states = new StateComputer(repository, clock);
-  const made = { repository, store, origin, events, traffic, removal, consequences, room, manager, states };
-  return { folder, options, settings, clock, logger, ...made };
+  return assembleCache({ folder, repository, store, disk, origin, clock, randomness, logger, mayRun }, options, settings);
 }
 
 /**
@@ -138,7 +127,7 @@ export class FileCache implements AsyncDisposable, EntryHost {
   /** As `add`, and whether the entry is new. @throws SeekwellError BAD_URL */
   async register(options: AddOptions): Promise<{ readonly entry: Entry; readonly created: boolean }> {
     const { repository, clock, options: cacheOptions } = this.#parts;
-    const path = newFilePath(systemRandomness, `x${extensionOf(options.filename ?? filenameOf(options.url))}`);
+    const path = newFilePath(this.#parts.randomness, `x${extensionOf(options.filename ?? filenameOf(options.url))}`);
     const { entry, created } = await repository.addEntry(newEntryOf(options, cacheOptions.keyOf ?? keyOfUrl, path), clock.now());
     if (!created) await this.#update(entry, options);
     this.emitter.emit('entryChanged', { entryId: entry.id });
@@ -185,8 +174,8 @@ export class FileCache implements AsyncDisposable, EntryHost {
 
   /** Gives rows of dead processes back to the queue. */
   sweep(): Promise<void> {
-    const { repository, settings, clock } = this.#parts;
-    return sweepDeadProcesses(repository, settings.fill, clock);
+    const { repository, settings, clock, mayRun } = this.#parts;
+    return sweepDeadProcesses(repository, settings.fill, clock, mayRun);
   }
 
   /** Evicts to the quota now, finishes removals that a crash cut short, and removes files that no entry owns. */
@@ -226,7 +215,7 @@ export class FileCache implements AsyncDisposable, EntryHost {
 
   /** Where a process serves this cache now, or null. */
   servedAt(): Promise<string | null> {
-    return servedAt(this.#parts.repository);
+    return servedAt(this.#parts.repository, this.#parts.mayRun);
   }
 
   /** Stops everything, recording what was fetched. */

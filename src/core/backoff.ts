@@ -3,7 +3,7 @@ const BASE_MS = 500;
 /** The longest pause that is not asked for by the origin, in milliseconds. */
 const CAP_MS = 60_000;
 /** The longest Retry-After that is obeyed, in milliseconds: an origin cannot stop an entry for ever. */
-const RETRY_AFTER_CAP_MS = 15 * 60_000;
+export const MAX_BACKOFF_MS = 15 * 60_000;
 
 /**
  * Milliseconds to wait before try number `attempts` + 1, with full jitter ("Exponential Backoff And Jitter", M. Brooker, 2015).
@@ -14,5 +14,5 @@ const RETRY_AFTER_CAP_MS = 15 * 60_000;
 export function backoffMs(attempts: number, fraction: number, retryAfterMs: number | null): number {
   const ceiling = Math.min(CAP_MS, BASE_MS * 2 ** Math.min(attempts - 1, 20));
   const jittered = Math.round(ceiling * fraction);
-  return retryAfterMs === null ? jittered : Math.max(jittered, Math.min(retryAfterMs, RETRY_AFTER_CAP_MS));
+  return retryAfterMs === null ? jittered : Math.max(jittered, Math.min(retryAfterMs, MAX_BACKOFF_MS));
 }

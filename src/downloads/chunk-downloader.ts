@@ -50,6 +50,8 @@ export class ChunkDownloader implements FetchUnderWay {
   #recorder: SpanRecorder | null = null;
   /** The epoch moved when a claim was made. */
   #gone = false;
+  /** Why what comes of the body cannot be kept. */
+  #unplaced: FetchEnd | null = null;
   #nearEnd = false;
   /** Monotonic milliseconds. */
   #firstByteAt = Number.POSITIVE_INFINITY;
@@ -112,7 +114,7 @@ export class ChunkDownloader implements FetchUnderWay {
 
   /** It got a whole body, none of which it could keep: somebody else has the rows. */
   get isIdle(): boolean {
-    return this.#wholeBody && this.#position === this.#start;
+    return this.#wholeBody && this.#firstByteAt === Number.POSITIVE_INFINITY;
   }
 
   /** How long it will need for the rest of its claim at the rate it has had, in milliseconds; 0 while that cannot be told. */
@@ -204,9 +206,10 @@ export class ChunkDownloader implements FetchUnderWay {
     this.#body = new BodyQueue(answer.body, answer.start, () => this.#bytesArrived());
     this.#heard = { description: answer.description, headers: answer.headers };
     this.#progress.fire();
-    if (!(await this.#place(answer))) return { kind: 'done' };
+    // Before it counts bytes that are there already as its own: they may be another version's.
     const refusal = await this.#bindVersion(this.#heard);
     if (refusal !== null) return refusal;
+    if (!(await this.#place(answer))) return this.#unplaced ?? { kind: 'done' };
     this.#file = await this.#openFile();
     if (this.#file === null) return { kind: 'lost' };
     if (this.#stopping) return { kind: 'done' };
@@ -299,7 +302,7 @@ export class ChunkDownloader implements FetchUnderWay {
         if (body.over !== null) return this.#bodyEnded(body.over.error);
         await this.#arrived.next();
       } else if (this.#position > this.#limit && !(await this.#claimNext())) {
-        return this.#gone ? { kind: 'gone' } : { kind: 'done' };
+        return this.#gone ? { kind: 'gone' } : (this.#unplaced ?? { kind: 'done' });
       } else {
         await this.#write(body, file, recorder);
       }
@@ -370,6 +373,8 @@ export class ChunkDownloader implements FetchUnderWay {
       return true;
     }
     if (outcome.kind === 'gone') this.#gone = true;
+    if (outcome.kind === 'full')
+      this.#unplaced = { kind: 'uncacheable', error: new SeekwellError('QUOTA_EXCEEDED', 'the body has no room') };
     if (outcome.kind !== 'present' || !this.#wholeBody || this.#stopping) return false;
     // The body runs through what is there already: skip it, and look what follows.
     this.#hasSpans = true;

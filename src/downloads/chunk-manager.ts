@@ -98,7 +98,7 @@ export class ChunkManager implements FetchGuide {
       claims: this.#claims,
       start: (entry, offset, granted) => void this.#start(entry, { kind: 'from', start: offset, end: granted.end }, granted, PRIORITY.HIGH),
     });
-    this.#leases = new LeaseKeeper(parts.repository, parts.clock, this.#fetches);
+    this.#leases = new LeaseKeeper(parts.repository, parts.clock, this.#fetches, settings.fill);
     const { limitRate, backgroundLimitRate } = settings;
     this.fills = new FillPlanner({ ...parts, planned: () => this.#room() });
     this.#limitAll = limitRate === null ? null : new RateLimit(limitRate, parts.clock);

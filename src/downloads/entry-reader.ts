@@ -256,7 +256,8 @@ export class EntryReader {
     if (fetch.heard !== null) this.#refuseOtherVersion(fetch.heard.description);
     if (fetch.has(position)) return true;
     if (fetch.end !== null) await this.#afterEnd(fetch);
-    else if (position > fetch.limit && (fetch.stopping || (position > fetch.limit + 1 && !fetch.wholeBody))) this.#fetch = null;
+    // Of a whole body that could not be kept the end tells what to do, instead of asking for it again.
+    else if (position > fetch.limit && !fetch.wholeBody && (fetch.stopping || position > fetch.limit + 1)) this.#fetch = null;
     else {
       if (this.#demand.starve()) this.#parts.manager.hungered();
       await fetch.changed(this.#end);
@@ -311,8 +312,19 @@ export class EntryReader {
       this.#refuseOtherVersion(this.#through.description);
     } catch (error) {
       if (!(error instanceof SeekwellError)) throw error;
+      if (error.code === 'ORIGIN_CHANGED') {
+        await this.#forgetOldVersion();
+        throw error;
+      }
       await this.#patience.failed(error, { begun: this.#begun, progress: false }, this.#end);
     }
+  }
+
+  /** Where nothing can be kept no fetch notices that the resource changed: whoever comes next would ask for the old version again. */
+  async #forgetOldVersion(): Promise<void> {
+    const known = knownVersion(this.#entry);
+    if (known === null || this.#opened === null || !sameVersion(known, this.#opened.description)) return;
+    await this.#parts.consequences.changed(this.#entry).catch(() => {});
   }
 
   /** Waits until another process may have committed something, `until` (UTC milliseconds) at the longest. */

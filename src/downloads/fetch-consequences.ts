@@ -67,6 +67,17 @@ export class FetchConsequences {
     await this.#parts.removal.removeBytes(entry);
   }
 
+  /** The origin has another version than the one that is recorded of `entry`: its bytes are forgotten. */
+  async changed(entry: EntryRow): Promise<void> {
+    const { removal, clock, logger } = this.#parts;
+    logger.info(
+      { entryId: entry.id, url: redactedUrl(entry.originalUrl) },
+      'the resource changed at the origin: its bytes are fetched anew',
+    );
+    this.#changes.set(entry.id, [...(this.#changes.get(entry.id) ?? []), clock.now()]);
+    await removal.removeBytes(entry);
+  }
+
   async #release(fetch: ChunkDownloader, end: FetchEnd): Promise<void> {
     // After a removal the rows in this range, if any, belong to another fetch.
     if (end.kind === 'gone' || fetch.limit < fetch.start) return;
@@ -101,10 +112,7 @@ export class FetchConsequences {
         logger.warn({ ...fields, code: end.error.code }, end.error.message);
         return;
       case 'changed':
-        logger.info(fields, 'the resource changed at the origin: its bytes are fetched anew');
-        this.#changes.set(entryId, [...(this.#changes.get(entryId) ?? []), clock.now()]);
-        await this.#parts.removal.removeBytes(fetch.entry);
-        return;
+        return this.changed(fetch.entry);
       case 'lost':
         return this.lost(fetch.entry);
       default:

@@ -1,3 +1,4 @@
+import { MAX_BACKOFF_MS } from '../../core/backoff.ts';
 import { type ByteRange, missing } from '../../core/byte-ranges.ts';
 import { SeekwellError } from '../../errors.ts';
 import type {
@@ -187,7 +188,7 @@ export class SqliteRepository implements CacheRepository {
 
   async pendingWork(limit: number, now: number): Promise<PendingRow[]> {
     type Raw = RawEntry & { row_start: number; row_end: number; row_priority: PendingRow['priority'] };
-    return this.#all<Raw>('pendingWork', { limit, now, scan: SCANNED_ENTRIES }).map((raw) => ({
+    return this.#all<Raw>('pendingWork', { limit, now, latest: now + MAX_BACKOFF_MS, scan: SCANNED_ENTRIES }).map((raw) => ({
       entry: toEntry(raw),
       start: raw.row_start,
       end: raw.row_end,
@@ -196,7 +197,7 @@ export class SqliteRepository implements CacheRepository {
   }
 
   async nextRetryAt(now: number): Promise<number | null> {
-    return this.#get<{ n: number | null }>('nextRetryAt', { now })?.n ?? null;
+    return this.#get<{ n: number | null }>('nextRetryAt', { now, latest: now + MAX_BACKOFF_MS })?.n ?? null;
   }
 
   async trash(): Promise<TrashedFile[]> {

@@ -1,6 +1,6 @@
 /**
  * The statements that serve reads, claims and commits, by name. Each one's plan is in test/repository/query-plans.test.ts: a statement here that walks
- * a table fails it. `$live_from` is the moment asked about, `$live_to` that plus the length of a lease: a lease is live when it ends between.
+ * a table fails it. `$latest` is when the longest backoff that begins now ends: one that ends later was made by a clock that jumped, and does not count. `$live_from` is the moment asked about, `$live_to` that plus the length of a lease: a lease is live when it ends between.
  */
 
 /** An entry with the spans around one byte; how the entry is found is put in front. */
@@ -54,7 +54,7 @@ WITH RECURSIVE levels (priority) AS (VALUES (0), (1), (2), (3)), waiting (priori
   WHERE EXISTS (SELECT 1 FROM cache_download_queue q WHERE q.leased_by IS NULL AND q.priority = l.priority AND q.cache_entry_id = r.id)
 ), best (priority, entry_id) AS (
   SELECT MIN(c.priority), e.id FROM (SELECT * FROM waiting UNION ALL SELECT * FROM recent) c CROSS JOIN cache_entries e ON e.id = c.entry_id
-  WHERE e.retry_at IS NULL OR e.retry_at <= $now
+  WHERE e.retry_at IS NULL OR e.retry_at NOT BETWEEN $now + 1 AND $latest
   GROUP BY e.id ORDER BY 1, e.last_accessed DESC, e.id LIMIT $limit
 )
 SELECT e.*, q.start_byte AS row_start, q.end_byte AS row_end, q.priority AS row_priority
@@ -64,7 +64,7 @@ FROM best b CROSS JOIN cache_entries e ON e.id = b.entry_id CROSS JOIN cache_dow
 ORDER BY b.priority, e.last_accessed DESC, e.id`,
   nextRetryAt: `
 SELECT e.retry_at AS n FROM cache_entries e
-WHERE e.retry_at > $now AND EXISTS (SELECT 1 FROM cache_download_queue q WHERE q.cache_entry_id = e.id) ORDER BY e.retry_at LIMIT 1`,
+WHERE e.retry_at > $now AND e.retry_at <= $latest AND EXISTS (SELECT 1 FROM cache_download_queue q WHERE q.cache_entry_id = e.id) ORDER BY e.retry_at LIMIT 1`,
   trash: 'SELECT id, file_path FROM cache_trash ORDER BY id',
   ownsFile:
     'SELECT EXISTS (SELECT 1 FROM cache_entries WHERE file_path = $path) OR EXISTS (SELECT 1 FROM cache_trash WHERE file_path = $path) AS n',

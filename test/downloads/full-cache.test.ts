@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest';
+import type { CacheOptions } from '#seekwell/cache-options';
+import { FileCache } from '#seekwell/file-cache';
+import { ScriptedOrigin } from '../support/scripted-origin.ts';
+import { afterThisTest, temporaryFolder } from '../support/temp-folder.ts';
+
+// What cannot be kept is still served. Each of these was first met by a simulation (test/simulation).
+
+const MIB = 1024 * 1024;
+
+async function openCache(options: CacheOptions): Promise<FileCache> {
+  const cache = await FileCache.open({ durability: 'process-crash', background: false, ...options });
+  afterThisTest(() => cache.close());
+  return cache;
+}
+
+test('a resource that changed is served from a cache that has no room to keep it', async () => {
+  const cacheDir = await temporaryFolder();
+  const film = (await ScriptedOrigin.start()).add('/film.mkv', { size: 100_000 });
+  const roomy = await openCache({ cacheDir, maxSize: 'unlimited', fill: 'never' });
+  await (await roomy.add({ url: film.url })).readAt(new Uint8Array(1_000), 0);
+  await roomy.close();
+  film.change();
+
+  const full = await openCache({ cacheDir, maxSize: 1, fill: 'never' });
+  const entry = await full.add({ url: film.url });
+  const some = new Uint8Array(1_000);
+  // Whoever has been told of the old version is not given the new one.
+  await expect(entry.readAt(some, 50_000)).rejects.toMatchObject({ code: 'ORIGIN_CHANGED' });
+  expect(await entry.readAt(some, 50_000)).toBe(1_000);
+  expect(Buffer.from(some).equals(film.bytes(50_000, 50_999))).toBe(true);
+});
+
+test('an origin without ranges is asked once for a body that the cache has no room for', async () => {
+  const film = (await ScriptedOrigin.start()).add('/film.mkv', { size: MIB, ranges: false });
+  const cache = await openCache({ cacheDir: await temporaryFolder(), maxSize: 100_000, fill: 'never' });
+  const entry = await cache.add({ url: film.url });
+  const some = new Uint8Array(1_000);
+  // What is asked for has room, and what comes has not: it begins at the start.
+  expect(await entry.readAt(some, 500_000)).toBe(1_000);
+  expect(Buffer.from(some).equals(film.bytes(500_000, 500_999))).toBe(true);
+  // The second one is passed through.
+  expect(film.requests.length).toBe(2);
+});
+
+test('an origin without ranges is not asked again and again when its body outgrows the room', async () => {
+  const film = (await ScriptedOrigin.start()).add('/film.mkv', { size: MIB, ranges: false });
+  const cache = await openCache({ cacheDir: await temporaryFolder(), maxSize: 200_000, chunkSize: 150_000, fill: 'never' });
+  const entry = await cache.add({ url: film.url });
+  expect(await entry.readAt(new Uint8Array(1_000), 0)).toBe(1_000);
+  const some = new Uint8Array(1_000);
+  expect(await entry.readAt(some, 500_000)).toBe(1_000);
+  expect(Buffer.from(some).equals(film.bytes(500_000, 500_999))).toBe(true);
+  expect(film.requests.length).toBeLessThanOrEqual(4);
+});
+
+test('bytes that another process recorded are not taken for those of a version that is just heard of', async () => {
+  const cacheDir = await temporaryFolder();
+  const film = (await ScriptedOrigin.start()).add('/film.mkv', { size: MIB, ranges: false, lengthKnown: false });
+  const [first, second] = [await openCache({ cacheDir, fill: 'never' }), await openCache({ cacheDir, fill: 'never' })];
+  const { id, key } = await first.add({ url: film.url });
+  const view = await second.viewOf(key, 0);
+  if (view === null) throw new Error('the entry is not there');
+  await first.readInto(id, new Uint8Array(100_000), 0);
+  film.change();
+
+  // It looked before anything was known, and asks for what the other one has not recorded.
+  const reader = await second.openReader(view, { spec: { kind: 'from', start: 900_000, end: null }, mayFetch: true });
+  afterThisTest(() => reader.close());
+  reader.begin({ start: 0, end: MIB - 1 });
+  const some = Buffer.alloc(1_000);
+  const got = await reader.read(some).catch(() => 0);
+  expect(some.subarray(0, got).equals(film.bytes(0, got - 1))).toBe(true);
+});

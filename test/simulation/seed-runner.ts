@@ -1,0 +1,39 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SimulatedDatabase, type WrongSql } from './simulated-database.ts';
+import type { Wraps } from './simulated-process.ts';
+import { Simulation, type SimulationResult } from './simulation.ts';
+
+/** A file system in memory, where there is one: each commit that waits for the disk would else wait for a real one. */
+const MEMORY = '/dev/shm';
+
+/** Runs simulations one after the other on one database file, which goes when `close` is called. */
+export class SeedRunner {
+  readonly #folder: string;
+  readonly #database: SimulatedDatabase;
+
+  private constructor(folder: string, database: SimulatedDatabase) {
+    this.#folder = folder;
+    this.#database = database;
+  }
+
+  /** @param wrong what is broken in the database */
+  static async open(wrong: WrongSql = {}): Promise<SeedRunner> {
+    const folder = mkdtempSync(join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'seekwell-sim-'));
+    return new SeedRunner(folder, await SimulatedDatabase.open(folder, wrong));
+  }
+
+  /**
+   * @param wraps what is broken around the engine
+   * @param print hears each line of the event log
+   */
+  run(seed: number, wraps: Wraps = {}, print: ((line: string) => void) | null = null): Promise<SimulationResult> {
+    return new Simulation(seed, this.#database, wraps, print).run();
+  }
+
+  close(): void {
+    this.#database.close();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,318 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { SeekwellError } from '#seekwell/errors';
+import betterSqlite from '#seekwell/repository/sqlite/better-sqlite3-driver';
+import { openConnection, prepareDatabase } from '#seekwell/repository/sqlite/open-database';
+import type { SqliteDriver } from '#seekwell/repository/sqlite/sqlite-driver';
+import { type Committer, SqliteRepository } from '#seekwell/repository/sqlite/sqlite-repository';
+import { SqliteWriter, type WriteCall } from '#seekwell/repository/sqlite/sqlite-writer';
+import type { WriteArguments, WriteName, WriteResult } from '#seekwell/repository/sqlite/write-table';
+import type { Life, Scheduler } from './scheduler.ts';
+import type { SeededRandom } from './seeded-random.ts';
+
+/** So many commits may be lost at once: more, and the write-ahead log was checkpointed, which is durable. */
+const MAX_UNSAVED = 12;
+const TABLES = ['cache_entries', 'cache_trash', 'cache_servers', 'cache_quality_variants'];
+
+/** How the database behaves at the moment. Probabilities of one transaction. */
+export interface DatabaseWeather {
+  readonly busy: number;
+  readonly full: number;
+  /** The most milliseconds between a change's call and its commit, and between that and its answer. */
+  readonly latency: number;
+}
+
+export const FAIR_DATABASE: DatabaseWeather = { busy: 0, full: 0, latency: 3 };
+
+/** Puts something between the repository and the database: how planted bugs come in. */
+export type WrapCommitter = (committer: Committer, database: SimulatedDatabase) => Committer;
+
+/** Wrong SQL: how planted bugs come into the database. */
+export interface WrongSql {
+  /** Changes a statement before it is prepared. */
+  readonly rewrite?: (sql: string) => string;
+  /** Changes the schema. */
+  readonly schema?: string;
+  /** Removals wait for the disk no more than other commits do. */
+  readonly forgetsRemovals?: boolean;
+}
+
+/** What one simulated process has open. Lives on for the process of the next simulation that has the same name. */
+interface Slot {
+  readonly repository: SimulatedRepository;
+  readonly writer: SqliteWriter;
+  readonly thread: SimulatedCommitThread;
+}
+
+/** What a simulation gives its database. */
+export interface DatabaseSurroundings {
+  readonly scheduler: Scheduler;
+  readonly random: SeededRandom;
+  /** Power cuts will come. */
+  readonly losesPower: boolean;
+  /** Called after each commit. */
+  readonly committed: () => void;
+  readonly log: (line: string) => void;
+}
+
+function sqliteError(code: string): Error {
+  return Object.assign(new Error(`simulated ${code}`), { code });
+}
+
+/**
+ * The database file of the simulated machine, on the real engine with the real SQL. Commits of connections that do not wait for the disk may be taken back
+ * by a power cut, the latest first, up to the last one that did wait.
+ */
+export class SimulatedDatabase {
+  readonly #path: string;
+  readonly #wrong: WrongSql;
+  readonly #slots = new Map<number, Slot>();
+  readonly #driver: SqliteDriver;
+  #look: Database.Database;
+  #now: DatabaseSurroundings | null = null;
+  /** What the file would hold after a power cut: any of these. */
+  #images: Buffer[] = [];
+  #version: Database.Statement<[], number>;
+  #seen: number | undefined;
+  weather: DatabaseWeather = FAIR_DATABASE;
+  watchers: { readonly life: Life; readonly changed: () => void }[] = [];
+
+  private constructor(path: string, wrong: WrongSql) {
+    this.#path = path;
+    this.#wrong = wrong;
+    this.#look = new Database(path);
+    this.#version = this.#look.prepare<[], number>('PRAGMA data_version').pluck();
+    this.#driver = { open: (file) => this.#observed(file) };
+  }
+
+  static async open(folder: string, wrong: WrongSql = {}): Promise<SimulatedDatabase> {
+    const path = join(folder, 'seekwell.db');
+    await prepareDatabase(betterSqlite, path);
+    const database = new SimulatedDatabase(path, wrong);
+    database.#look.exec(wrong.schema ?? '');
+    return database;
+  }
+
+  /** A connection to look with. Another one after each power cut. */
+  get look(): Database.Database {
+    return this.#look;
+  }
+
+  /** Empties it for another simulation. */
+  begin(surroundings: DatabaseSurroundings): void {
+    this.#now = surroundings;
+    this.weather = FAIR_DATABASE;
+    this.watchers = [];
+    this.#look.exec(`PRAGMA foreign_keys = ON; ${TABLES.map((table) => `DELETE FROM ${table};`).join(' ')} DELETE FROM sqlite_sequence`);
+    this.#seen = this.#version.get();
+    this.#images = surroundings.losesPower ? [this.#look.serialize()] : [];
+  }
+
+  /** The repository of process number `number`, which lives as long as `life`. */
+  connect(number: number, life: Life, wrap: WrapCommitter): SqliteRepository {
+    const slot = this.#slots.get(number) ?? this.#openSlot(number);
+    slot.thread.begin(this, this.#surroundings, life, wrap(slot.thread, this));
+    slot.repository.begin(this, life, slot.thread);
+    return slot.repository;
+  }
+
+  /** Some of the last commits never were. Everybody who had it open is dead. */
+  cutPower(): number {
+    const kept = this.#surroundings.random.between(0, this.#images.length - 1);
+    const lost = this.#images.length - 1 - kept;
+    this.close();
+    for (const suffix of ['', '-wal', '-shm']) rmSync(this.#path + suffix, { force: true });
+    writeFileSync(this.#path, this.#images[kept] as Buffer);
+    this.#look = new Database(this.#path);
+    this.#look.exec('PRAGMA journal_mode = WAL');
+    this.#version = this.#look.prepare<[], number>('PRAGMA data_version').pluck();
+    this.#seen = this.#version.get();
+    this.#images = [this.#look.serialize()];
+    this.watchers = [];
+    return lost;
+  }
+
+  forget(number: number): void {
+    this.#slots.get(number)?.writer.close();
+    this.#slots.delete(number);
+  }
+
+  close(): void {
+    for (const { repository, writer } of this.#slots.values()) {
+      repository.disconnect();
+      writer.close();
+    }
+    this.#slots.clear();
+    this.#look.close();
+  }
+
+  get #surroundings(): DatabaseSurroundings {
+    if (this.#now === null) throw new Error('no simulation has begun');
+    return this.#now;
+  }
+
+  #openSlot(number: number): Slot {
+    const writer = new SqliteWriter(this.#driver, this.#path, processName(number));
+    const thread = new SimulatedCommitThread(writer, number);
+    const repository = new SimulatedRepository(openConnection(this.#driver, this.#path, 'read'), thread.front);
+    const slot = { repository, writer, thread };
+    this.#slots.set(number, slot);
+    return slot;
+  }
+
+  /** better-sqlite3, with transactions that fail as the weather has it, and commits that are noticed. */
+  #observed(file: string): ReturnType<SqliteDriver['open']> {
+    const connection = betterSqlite.open(file);
+    let durable = false;
+    return {
+      ...connection,
+      prepare: (sql) => connection.prepare(this.#wrong.rewrite?.(sql) ?? sql),
+      exec: (sql) => {
+        if (sql.includes('synchronous = FULL')) durable = true;
+        const random = this.#now?.random;
+        if (sql === 'BEGIN IMMEDIATE' && random?.chance(this.weather.busy)) throw sqliteError('SQLITE_BUSY');
+        if (sql === 'COMMIT' && random?.chance(this.weather.full)) throw sqliteError('SQLITE_FULL');
+        connection.exec(sql);
+        if (sql === 'COMMIT') this.#committed(durable && this.#wrong.forgetsRemovals !== true);
+      },
+    };
+  }
+
+  #committed(durable: boolean): void {
+    const { losesPower, committed } = this.#surroundings;
+    // A transaction that changed nothing writes nothing.
+    const version = this.#version.get();
+    if (version === this.#seen) return;
+    this.#seen = version;
+    if (losesPower) {
+      if (durable) this.#images = [];
+      this.#images.push(this.#look.serialize());
+      if (this.#images.length > MAX_UNSAVED) this.#images.shift();
+    }
+    committed();
+  }
+}
+
+/** What process number `number` is called in leases. */
+export function processName(number: number): string {
+  return `simulated:boot:${number}:0:0`;
+}
+
+interface Waiting {
+  readonly call: WriteCall;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: SeekwellError) => void;
+}
+
+/** Stands in for the commit thread: takes all that is queued, in one transaction, and answers later. A death may come at any point of that. */
+class SimulatedCommitThread implements Committer {
+  /** What the repository talks to. */
+  readonly front: Committer;
+  readonly #writer: SqliteWriter;
+  readonly #number: number;
+  #database: SimulatedDatabase | null = null;
+  #surroundings: DatabaseSurroundings | null = null;
+  #life: Life = { alive: false };
+  #wrapped: Committer = this;
+  #queue: Waiting[] = [];
+  #busy = false;
+  #closed = false;
+  #id = 0;
+
+  constructor(writer: SqliteWriter, number: number) {
+    this.#writer = writer;
+    this.#number = number;
+    this.front = {
+      call: (name, ...args) => this.#wrapped.call(name, ...args),
+      close: () => this.#wrapped.close(),
+    };
+  }
+
+  begin(database: SimulatedDatabase, surroundings: DatabaseSurroundings, life: Life, wrapped: Committer): void {
+    this.#database = database;
+    this.#surroundings = surroundings;
+    this.#life = life;
+    this.#wrapped = wrapped;
+    this.#queue = [];
+    this.#busy = false;
+    this.#closed = false;
+  }
+
+  call<Name extends WriteName>(name: Name, ...args: WriteArguments<Name>): Promise<WriteResult<Name>> {
+    if (this.#closed) return Promise.reject(new SeekwellError('CLOSED', 'the cache is closed'));
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ call: { id: ++this.#id, name, args }, resolve: resolve as (result: unknown) => void, reject });
+      this.#work();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    while (this.#busy) await new Promise<void>((resolve) => this.#later(resolve));
+  }
+
+  #work(): void {
+    if (this.#busy || this.#queue.length === 0) return;
+    this.#busy = true;
+    this.#later(() => {
+      const taken = this.#queue.splice(0);
+      const replies = this.#writer.run(taken.map(({ call }) => call));
+      this.#later(() => {
+        this.#busy = false;
+        for (const reply of replies) {
+          const waiting = taken.find(({ call }) => call.id === reply.id);
+          const { name, args } = (waiting as Waiting).call;
+          this.#surroundings?.log(
+            `${this.#number} ${name} ${JSON.stringify(args)}: ${JSON.stringify(reply.ok ? reply.result : reply.code)}`,
+          );
+          if (reply.ok) waiting?.resolve(reply.result);
+          else waiting?.reject(new SeekwellError(reply.code, reply.message));
+        }
+        this.#work();
+      });
+    });
+  }
+
+  #later(run: () => void): void {
+    const { scheduler, random } = this.#surroundings as DatabaseSurroundings;
+    scheduler.after(random.fraction() * (this.#database?.weather.latency ?? 0), this.#life, run);
+  }
+}
+
+/** The real repository, except that who watches the database is told by the simulation. */
+class SimulatedRepository extends SqliteRepository {
+  readonly #connection: ReturnType<SqliteDriver['open']>;
+  #database: SimulatedDatabase | null = null;
+  #life: Life = { alive: false };
+  #open = true;
+
+  constructor(connection: ReturnType<SqliteDriver['open']>, committer: Committer) {
+    super(connection, committer);
+    this.#connection = connection;
+  }
+
+  begin(database: SimulatedDatabase, life: Life, _thread: Committer): void {
+    this.#database = database;
+    this.#life = life;
+  }
+
+  override watch(changed: () => void): () => void {
+    const watcher = { life: this.#life, changed };
+    const database = this.#database as SimulatedDatabase;
+    database.watchers.push(watcher);
+    return () => {
+      database.watchers = database.watchers.filter((one) => one !== watcher);
+    };
+  }
+
+  override async close(): Promise<void> {
+    await super.close();
+    this.#open = false;
+  }
+
+  disconnect(): void {
+    if (this.#open) this.#connection.close();
+    this.#open = false;
+  }
+}
