@@ -1,6 +1,7 @@
 import type { CacheOptions } from './cache-options.ts';
 import type { ChunkStore } from './chunk-store/chunk-store.ts';
 import type { Clock } from './clock.ts';
+import type { BlockChecker } from './downloads/block-checker.ts';
 import type { CacheEvents } from './downloads/cache-events.ts';
 import type { ChunkManager } from './downloads/chunk-manager.ts';
 import type { DownloadSettings } from './downloads/download-settings.ts';
@@ -27,6 +28,7 @@ export interface CacheParts {
   readonly traffic: Traffic;
   readonly removal: EntryRemoval;
   readonly consequences: FetchConsequences;
+  readonly checker: BlockChecker;
   readonly room: Room;
   readonly manager: ChunkManager;
   readonly states: StateComputer;

@@ -4,8 +4,8 @@ import type { Ending } from '../core/ending.ts';
 import type { RangeSpec } from '../core/http-range.ts';
 import type { OriginClient } from '../origin/origin-client.ts';
 import type { CacheRepository } from '../repository/cache-repository.ts';
+import type { BlockChecker } from './block-checker.ts';
 import type { ChunkManager } from './chunk-manager.ts';
-import type { FetchConsequences } from './fetch-consequences.ts';
 import type { KnownHeaders } from './known-headers.ts';
 import type { Traffic } from './traffic.ts';
 
@@ -17,7 +17,7 @@ export interface ReaderParts {
   readonly clock: Clock;
   readonly headers: KnownHeaders;
   readonly manager: ChunkManager;
-  readonly consequences: FetchConsequences;
+  readonly checker: BlockChecker;
   readonly traffic: Traffic;
   readonly lookahead: number | null;
 }

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { storePath } from '#seekwell/chunk-store/chunk-store';
@@ -101,6 +102,35 @@ describe('a file of the store', () => {
       }),
     );
     expect((await bytesAt(store, 7000, 1)).toString()).toBe('\x07');
+  });
+});
+
+describe('checksums', () => {
+  test('of a range, wherever it lies, are those of its bytes', async () => {
+    const { store } = await openStore();
+    const file = await store.create(PATH);
+    await file.write([Buffer.from('abcdef')], 5_000_000_000);
+    const sum = (start: number, end: number) => file.checksum({ start: 5_000_000_000 + start, end: 5_000_000_000 + end }, 'now');
+    expect(await sum(1, 3)).toEqual({ kind: 'whole', crc32: crc32(Buffer.from('bcd')) });
+    expect(await sum(5, 6)).toEqual({ kind: 'short', size: 5_000_000_006 });
+    expect(await sum(9, 9)).toEqual({ kind: 'short', size: 5_000_000_006 });
+    expect(await file.checksum({ start: 0, end: 3 * 1024 * 1024 }, 'idle')).toMatchObject({ kind: 'whole' });
+    await file.close();
+  });
+
+  test('that a reader waits for come before those that nobody waits for', async () => {
+    const { store } = await openStore();
+    const file = await store.create(PATH);
+    await file.write([Buffer.alloc(1024 * 1024)], 0);
+    const order: string[] = [];
+    const ask = (urgency: 'now' | 'soon' | 'idle') =>
+      file.checksum({ start: 0, end: 1024 * 1024 - 1 }, urgency).then(() => order.push(urgency));
+    const asked = (['idle', 'idle', 'idle', 'soon', 'soon', 'soon', 'now'] as const).map(ask);
+    // Closing the file waits for them: its descriptor is still read from.
+    await file.close();
+    await Promise.all(asked);
+    expect(order.slice(-2)).toEqual(['idle', 'idle']);
+    expect(order.indexOf('now')).toBeLessThanOrEqual(2);
   });
 });
 
