@@ -39,6 +39,8 @@ export interface CacheOptions {
   readonly keyOf?: (url: string) => EntryKey;
   /** Whether this process works off the queue; true unless told. A number: only for that entry. */
   readonly background?: boolean | number;
+  /** Cached bytes are held against their checksums while nothing else happens, at so many bytes a second; not at all unless told. */
+  readonly scrubRate?: number;
   readonly clock?: Clock;
   /** What tells how much the disk has free; the system unless told. */
   readonly diskSpace?: DiskSpace;

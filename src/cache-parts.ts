@@ -2,6 +2,7 @@ import type { CacheOptions } from './cache-options.ts';
 import type { ChunkStore } from './chunk-store/chunk-store.ts';
 import type { DiskSpace } from './chunk-store/disk-space.ts';
 import type { Clock } from './clock.ts';
+import { BlockChecker } from './downloads/block-checker.ts';
 import { CacheEvents } from './downloads/cache-events.ts';
 import { ChunkManager } from './downloads/chunk-manager.ts';
 import type { DownloadSettings } from './downloads/download-settings.ts';
@@ -38,6 +39,7 @@ export interface CacheParts extends CacheSurroundings {
   readonly traffic: Traffic;
   readonly removal: EntryRemoval;
   readonly consequences: FetchConsequences;
+  readonly checker: BlockChecker;
   readonly room: Room;
   readonly manager: ChunkManager;
   readonly states: StateComputer;
@@ -51,7 +53,8 @@ export function assembleCache(surroundings: CacheSurroundings, options: CacheOpt
   const removal = new EntryRemoval({ repository, store, clock, randomness, logger });
   const consequences = new FetchConsequences({ repository, removal, clock, randomness, logger, events, fill: settings.fill });
   const room = new Room({ repository, removal, disk, clock, randomness, logger, events, settings });
-  const manager = new ChunkManager({ repository, store, origin, clock, events, consequences, settings, traffic, room });
+  const checker = new BlockChecker({ repository, store, clock, logger, events, consequences, settings });
+  const manager = new ChunkManager({ repository, store, origin, clock, events, checker, consequences, settings, traffic, room });
   const states = new StateComputer(repository, clock);
-  return { ...surroundings, options, settings, events, traffic, removal, consequences, room, manager, states };
+  return { ...surroundings, options, settings, events, traffic, removal, consequences, checker, room, manager, states };
 }

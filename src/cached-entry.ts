@@ -1,5 +1,6 @@
 import type { ByteRange } from './core/byte-ranges.ts';
 import type { RangeSpec } from './core/http-range.ts';
+import type { VerifyOptions, VerifyReport } from './downloads/entry-verifier.ts';
 import type { EntryInfo } from './entry-info.ts';
 import type { EntryKey } from './repository/cache-repository.ts';
 
@@ -33,13 +34,13 @@ export interface EntryHost {
   infoOf(id: number): Promise<EntryInfo>;
   spansOf(id: number): Promise<ByteRange[]>;
   readFrom(id: number, options: ReadOptions): AsyncIterable<Uint8Array>;
-  readInto(id: number, into: Uint8Array, offset: number, signal?: AbortSignal): Promise<number>;
   prefetchUntilDone(id: number, options: PrefetchOptions): Promise<void>;
   requestPrefetch(id: number, specs: readonly RangeSpec[] | null): Promise<void>;
   pause(id: number): Promise<void>;
   resume(id: number): Promise<void>;
   retry(id: number): Promise<void>;
   setPinned(id: number, pinned: boolean): Promise<void>;
+  verify(id: number, options?: VerifyOptions): Promise<VerifyReport>;
   rebind(id: number, origin: OriginOptions): Promise<void>;
   urlOf(key: EntryKey, filename: string | null): string;
   completeFileOf(id: number): Promise<string | null>;
@@ -75,8 +76,13 @@ export class Entry {
   }
 
   /** Fills `into` with the bytes from `offset` on. Returns how many there were before the end. */
-  readAt(into: Uint8Array, offset: number, options: { readonly signal?: AbortSignal } = {}): Promise<number> {
-    return this.#host.readInto(this.id, into, offset, options.signal);
+  async readAt(into: Uint8Array, offset: number, options: { readonly signal?: AbortSignal } = {}): Promise<number> {
+    let count = 0;
+    for await (const chunk of this.read({ ...options, offset, length: into.length })) {
+      into.set(chunk, count);
+      count += chunk.length;
+    }
+    return count;
   }
 
   /** `read` as a web stream. */
@@ -122,6 +128,11 @@ export class Entry {
 
   unpin(): Promise<void> {
     return this.#host.setPinned(this.id, false);
+  }
+
+  /** Holds what is cached against its checksums; with `repair`, fetches again what is bad. */
+  verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    return this.#host.verify(this.id, options);
   }
 
   /** Another URL for the same resource: signed links expire. */

@@ -13,11 +13,13 @@ import { BackgroundWork } from './downloads/background-work.ts';
 import type { CacheEvents } from './downloads/cache-events.ts';
 import { EntryReader } from './downloads/entry-reader.ts';
 import { newFilePath } from './downloads/entry-removal.ts';
+import { type VerifyOptions, type VerifyReport, verifyEntry } from './downloads/entry-verifier.ts';
 import { type CollectReport, GarbageCollector } from './downloads/garbage-collector.ts';
 import { KnownHeaders } from './downloads/known-headers.ts';
 import { Prefetcher } from './downloads/prefetcher.ts';
 import type { OpenOptions, ReaderParts } from './downloads/reader-options.ts';
-import { chunksOf, readable } from './downloads/reading.ts';
+import { readRange } from './downloads/reading.ts';
+import { Scrubber } from './downloads/scrubber.ts';
 import type { Traffic } from './downloads/traffic.ts';
 import { type EntryInfo, toEntryInfo } from './entry-info.ts';
 import { checkUrl, extensionOf, filenameOf, findEntry, keyOfUrl, type Ref } from './entry-key.ts';
@@ -59,6 +61,7 @@ export class FileCache implements AsyncDisposable, EntryHost {
   readonly #reading: ReaderParts;
   readonly #background: BackgroundWork | null;
   readonly #prefetcher: Prefetcher;
+  readonly #scrubber: Scrubber | null;
   #baseUrl: string | null = null;
   #token: string | null = null;
   #closing: Promise<void> | null = null;
@@ -70,6 +73,9 @@ export class FileCache implements AsyncDisposable, EntryHost {
     const { background = true } = options;
     const only = typeof background === 'number' ? background : null;
     this.#background = background === false ? null : new BackgroundWork({ repository, manager, clock, logger, fill: settings.fill, only });
+    const { scrubRate: rate } = options;
+    const isBusy = (): boolean => parts.traffic.openReaders > 0 || manager.activeFetches > 0;
+    this.#scrubber = rate === undefined ? null : new Scrubber({ ...parts, rate, isBusy });
     this.#prefetcher = new Prefetcher({
       repository,
       clock,
@@ -241,29 +247,7 @@ export class FileCache implements AsyncDisposable, EntryHost {
   }
 
   async *readFrom(id: number, options: ReadOptions): AsyncIterable<Uint8Array> {
-    const { offset = 0, length, signal, cachedOnly = false } = options;
-    const asked = readable(offset, length, null);
-    if (asked === null) return;
-    const end = length === undefined ? null : asked.end;
-    const spec: RangeSpec = { kind: 'from', start: offset, end };
-    const reader = await this.openReader(await this.#viewOf(id, offset), {
-      spec,
-      mayFetch: !cachedOnly,
-      ...(signal === undefined ? {} : { signal }),
-    });
-    const range = readable(offset, length, reader.opened.description.total);
-    if (range === null) return reader.close();
-    reader.begin(range);
-    yield* chunksOf(reader);
-  }
-
-  async readInto(id: number, into: Uint8Array, offset: number, signal?: AbortSignal): Promise<number> {
-    let count = 0;
-    for await (const chunk of this.readFrom(id, { offset, length: into.length, ...(signal === undefined ? {} : { signal }) })) {
-      into.set(chunk, count);
-      count += chunk.length;
-    }
-    return count;
+    yield* readRange(options, async (open, offset) => this.openReader(await this.#viewOf(id, offset), open));
   }
 
   async requestPrefetch(id: number, specs: readonly RangeSpec[] | null): Promise<void> {
@@ -307,6 +291,14 @@ export class FileCache implements AsyncDisposable, EntryHost {
     this.#background?.wake();
   }
 
+  async verify(id: number, options: VerifyOptions = {}): Promise<VerifyReport> {
+    const { signal } = options;
+    const fetch = async ({ start, end }: ByteRange): Promise<void> => {
+      for await (const _ of this.readFrom(id, { offset: start, length: end - start + 1, ...(signal === undefined ? {} : { signal }) }));
+    };
+    return verifyEntry(await this.#entry(id), options, { ...this.#parts, fetch });
+  }
+
   urlOf(key: EntryKey, filename: string | null): string {
     if (this.#baseUrl === null) throw new SeekwellError('INTERNAL', 'the cache does not listen', { hint: 'Call listen() first.' });
     return streamUrl(this.#baseUrl, key, filename, this.#token);
@@ -321,6 +313,7 @@ export class FileCache implements AsyncDisposable, EntryHost {
   protected startBackground(): void {
     const { repository, removal, logger } = this.#parts;
     const background = this.#background;
+    this.#scrubber?.start();
     if (background === null) return;
     const tidied = Promise.all([this.sweep(), removal.emptyTrash()]);
     tidied.catch((error: Error) => logger.warn({}, `what dead processes left could not be tidied up: ${error.message}`));
@@ -329,9 +322,11 @@ export class FileCache implements AsyncDisposable, EntryHost {
   }
 
   async #close(): Promise<void> {
-    const { manager, repository, store, origin } = this.#parts;
+    const { checker, manager, repository, store, origin } = this.#parts;
     await this.#background?.close();
+    await this.#scrubber?.close();
     await manager.close();
+    await checker.close();
     if (this.#baseUrl !== null) await this.announce(null);
     await origin.close();
     await repository.close();

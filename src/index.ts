@@ -4,6 +4,7 @@ export type { DiskSpace } from './chunk-store/disk-space.ts';
 export type { Clock, Timer } from './clock.ts';
 export type { ByteRange } from './core/byte-ranges.ts';
 export type { DownloadState } from './core/download-state.ts';
+export type { BadBytes, VerifyOptions, VerifyReport } from './downloads/entry-verifier.ts';
 export type { CollectReport } from './downloads/garbage-collector.ts';
 export type { EntryInfo } from './entry-info.ts';
 export type { Ref } from './entry-key.ts';

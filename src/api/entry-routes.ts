@@ -16,6 +16,8 @@ import {
   NewEntrySchema,
   PrefetchSchema,
   RangesSchema,
+  VerifiedEntrySchema,
+  VerifySchema,
 } from './schemas.ts';
 
 const ENTRIES = '/api/v1/entries';
@@ -67,6 +69,7 @@ export function addEntryRoutes(app: OpenAPIHono, parts: EntryRouteParts): void {
   addRegistration(app, parts);
   addReading(app, parts);
   addActions(app, parts);
+  addVerification(app, parts);
 }
 
 async function entryJson({ cache, streamBase }: EntryRouteParts, context: Context, id: number): Promise<EntryJson> {
@@ -187,6 +190,26 @@ function addActions(app: OpenAPIHono, parts: EntryRouteParts): void {
       const { ranges } = await readBody(context, PrefetchSchema);
       await cache.requestPrefetch(id, specsOf(ranges));
       return context.json(await entryJson(parts, context, id));
+    },
+  );
+}
+
+function addVerification(app: OpenAPIHono, parts: EntryRouteParts): void {
+  addRoute(
+    app,
+    {
+      method: 'post',
+      path: `${ENTRY}/verify`,
+      tags,
+      summary: 'Hold the cached bytes against their checksums',
+      request: { params: EntryIdSchema, body: { required: false, content: { 'application/json': { schema: VerifySchema } } } },
+      responses: { 200: jsonAnswer('The entry afterwards, and what was found', VerifiedEntrySchema) },
+    },
+    async (context) => {
+      const id = idOf(context);
+      const { repair = false } = await readBody(context, VerifySchema);
+      const report = await parts.cache.verify(id, { repair, signal: context.req.raw.signal });
+      return context.json({ ...(await entryJson(parts, context, id)), verification: { ...report, bad: [...report.bad] } });
     },
   );
 }

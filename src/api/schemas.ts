@@ -80,6 +80,21 @@ export const EntrySchema = z
 
 export type EntryJson = z.infer<typeof EntrySchema>;
 
+export const VerifySchema = z
+  .strictObject({ repair: z.boolean().optional().openapi({ description: 'Fetch bad bytes again; else readers that come to them do.' }) })
+  .openapi('Verify');
+
+export const VerifiedEntrySchema = EntrySchema.extend({
+  verification: z.object({
+    checkedBytes: Count.openapi({ description: 'Bytes that match their checksum.' }),
+    newChecksums: Count.openapi({ description: 'Blocks that had no checksum, and have one now.' }),
+    partialBytes: Count.openapi({ description: 'Bytes in blocks that are not all there, which have no checksum.' }),
+    bad: z.array(z.object({ start: Count, end: Count, why: z.enum(['checksum', 'unreadable', 'short', 'missing']) })),
+    repaired: z.boolean().openapi({ description: 'All that was bad was fetched again.' }),
+    failure: z.string().nullable().openapi({ description: 'Why it could not be fetched again.' }),
+  }),
+}).openapi('VerifiedEntry');
+
 export const EntryPageSchema = z
   .object({
     entries: z.array(EntrySchema),

@@ -1,3 +1,17 @@
+import type { ByteRange } from '../core/byte-ranges.ts';
+
+/** How soon a checksum is wanted: a reader waits for it, will come to it, or nobody does either. */
+export type Urgency = 'now' | 'soon' | 'idle';
+
+/** What a range of a file adds up to. */
+export type Checksum =
+  /** All of it was read. CRC-32 as in zlib and PNG. */
+  | { readonly kind: 'whole'; readonly crc32: number }
+  /** The file has `size` bytes, and ends within the range or before it. */
+  | { readonly kind: 'short'; readonly size: number }
+  /** The disk cannot give these bytes any more. */
+  | { readonly kind: 'unreadable' };
+
 /** An open file of the store. Positions are the resource's own: byte N of the resource is at position N. */
 export interface ChunkFile {
   /** The file's path, relative to the cache folder. */
@@ -20,6 +34,11 @@ export interface ChunkFile {
   write(chunks: readonly Uint8Array[], position: number): Promise<void>;
   /** Makes everything that was written before the call durable. @throws SeekwellError STORAGE_FAILED */
   sync(): Promise<void>;
+  /**
+   * Reads `range` back and adds it up, beside the thread that serves: at most one range that is less urgent is waited for.
+   * @throws SeekwellError STORAGE_FAILED
+   */
+  checksum(range: ByteRange, urgency: Urgency): Promise<Checksum>;
   /** Gives the file back; further calls on this object fail. The same file may stay open for others. */
   close(): Promise<void>;
 }

@@ -3,8 +3,10 @@ import { mkdir, readdir, unlink } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { promisify } from 'node:util';
 import type { Clock, Timer } from '../clock.ts';
+import type { ByteRange } from '../core/byte-ranges.ts';
 import { SeekwellError } from '../errors.ts';
-import type { ChunkFile, ChunkStore } from './chunk-store.ts';
+import { ChecksumThread } from './checksum-thread.ts';
+import type { Checksum, ChunkFile, ChunkStore, Urgency } from './chunk-store.ts';
 import { ResidentPages } from './resident-pages.ts';
 import { SyncThread } from './sync-thread.ts';
 
@@ -60,6 +62,7 @@ export class SparseFileStore implements ChunkStore {
   readonly #folder: string;
   readonly #clock: Clock;
   readonly #syncThread: SyncThread | null;
+  readonly #checksums = new ChecksumThread();
   readonly #open = new Map<string, Shared>();
   #closing: Timer | null = null;
 
@@ -129,6 +132,7 @@ export class SparseFileStore implements ChunkStore {
     for (const shared of idle) this.#open.delete(shared.path);
     await Promise.all(idle.map(({ fd }) => closeFile(fd)));
     await this.#syncThread?.close();
+    await this.#checksums.close();
   }
 
   /** A path of the store on this machine. Paths come from the database, which a user may edit: none may lead out of the folder. */
@@ -155,7 +159,7 @@ export class SparseFileStore implements ChunkStore {
 
   #use(shared: Shared): ChunkFile {
     shared.users++;
-    return new SparseFile(shared, this.#clock, this.#syncThread, () => this.#release(shared));
+    return new SparseFile(shared, this.#clock, { sync: this.#syncThread, checksums: this.#checksums }, () => this.#release(shared));
   }
 
   async #release(shared: Shared): Promise<void> {
@@ -186,22 +190,29 @@ export class SparseFileStore implements ChunkStore {
   }
 }
 
+/** What works beside the thread that serves. */
+interface Threads {
+  /** Null: nothing is synced. */
+  readonly sync: SyncThread | null;
+  readonly checksums: ChecksumThread;
+}
+
 /** One user's hold on a shared descriptor. */
 class SparseFile implements ChunkFile {
   readonly path: string;
   readonly #shared: Shared;
   readonly #clock: Clock;
-  readonly #syncThread: SyncThread | null;
+  readonly #threads: Threads;
   readonly #release: () => Promise<void>;
   /** Calls under way: the descriptor's number must not be reused before they end. */
   #underWay = 0;
   #closed = false;
 
-  constructor(shared: Shared, clock: Clock, syncThread: SyncThread | null, release: () => Promise<void>) {
+  constructor(shared: Shared, clock: Clock, threads: Threads, release: () => Promise<void>) {
     this.path = shared.path;
     this.#shared = shared;
     this.#clock = clock;
-    this.#syncThread = syncThread;
+    this.#threads = threads;
     this.#release = release;
   }
 
@@ -246,13 +257,17 @@ class SparseFile implements ChunkFile {
   }
 
   async sync(): Promise<void> {
-    if (this.#syncThread === null) return;
-    const thread = this.#syncThread;
+    const { sync: thread } = this.#threads;
+    if (thread === null) return;
     return this.#holding('synced', async () => {
       const folders = this.#shared.unsyncedFolders;
       await thread.sync(this.#shared.fd, folders);
       if (this.#shared.unsyncedFolders === folders) this.#shared.unsyncedFolders = [];
     });
+  }
+
+  async checksum(range: ByteRange, urgency: Urgency): Promise<Checksum> {
+    return this.#holding('read', () => this.#threads.checksums.checksum(this.#shared.fd, range, urgency));
   }
 
   async close(): Promise<void> {

@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly define: Define 
   unpin: entryActions,
   rm: () => import('./commands/rm.ts'),
   gc: () => import('./commands/gc.ts'),
+  verify: () => import('./commands/verify.ts'),
 };
 
 /** Commander's complaint about the command line, in our words: its name for it is on the first line, a suggestion perhaps on the next. */

@@ -183,6 +183,9 @@ export const settingsSchema = z.strictObject({
   backgroundLimitRate: setting(rate)
     .prefault('unlimited')
     .register(docs, { value: 'rate', help: 'cap for fetches that no player waits for' }),
+  scrubRate: setting((text) => (text === 'off' ? null : bytes(text.replace(/\/s$/i, ''), KIB, GIB, '1KiB to 1GiB a second, or off')))
+    .prefault('8MiB')
+    .register(docs, { value: 'rate', help: 'how fast cached bytes are checked while nothing else happens; off: never' }),
   durability: oneOf('power-loss', 'process-crash')
     .prefault('power-loss')
     .register(docs, { value: 'what', help: 'what recorded bytes survive: power-loss, process-crash' }),

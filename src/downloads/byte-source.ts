@@ -7,7 +7,8 @@ import type { Traffic } from './traffic.ts';
 
 /** From where the byte at a reader's position comes. */
 export type ByteSource =
-  | { readonly kind: 'span'; readonly span: ByteRange }
+  /** Up to `checkedEnd` its bytes were held against their checksums. */
+  | { readonly kind: 'span'; readonly span: ByteRange; readonly checkedEnd: number }
   | { readonly kind: 'fetch'; readonly fetch: ChunkDownloader }
   | { readonly kind: 'through'; readonly through: PassThrough };
 
@@ -57,6 +58,6 @@ export class SourceBytes {
 
 /** How many bytes from `position` on the file has. */
 function roomInFile(source: ByteSource, position: number): number {
-  if (source.kind === 'span') return source.span.end - position + 1;
+  if (source.kind === 'span') return source.checkedEnd - position + 1;
   return source.kind === 'fetch' && source.fetch.hasWritten(position) ? source.fetch.position - position : 0;
 }

@@ -241,10 +241,11 @@ export class ChunkDownloader implements FetchUnderWay {
   }
 
   #record(file: ChunkFile, heard: Heard): SpanRecorder {
-    const { repository, clock, guide, quota } = this.#parts;
+    const { repository, clock, checker, guide, quota } = this.#parts;
     this.#recorder = new SpanRecorder(this.entry, file, heard, this.#position, {
       repository,
       clock,
+      checker,
       quota,
       recorded: (complete) => guide.recorded(this, complete),
       failed: () => this.#arrived.fire(),

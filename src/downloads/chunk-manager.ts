@@ -25,7 +25,7 @@ import { RateLimit } from './rate-limit.ts';
 import type { ReaderDemand } from './reader-demand.ts';
 import { FULL_REST_MS, type Room } from './room.ts';
 import { Signal } from './signal.ts';
-import type { Heard } from './span-recorder.ts';
+import type { BlockKeeper, Heard } from './span-recorder.ts';
 import type { Traffic } from './traffic.ts';
 
 /** A background fetch claims this many neighbouring rows with one request to the origin. */
@@ -42,6 +42,7 @@ export interface ManagerParts {
   readonly store: ChunkStore;
   readonly origin: OriginClient;
   readonly clock: Clock;
+  readonly checker: BlockKeeper;
   readonly events: CacheEvents;
   readonly consequences: FetchConsequences;
   readonly settings: DownloadSettings;

@@ -1,7 +1,7 @@
 import type { ByteRange } from '../core/byte-ranges.ts';
 import { EndSignal } from '../core/ending.ts';
 import { type Description, sameVersion } from '../core/validator.ts';
-import { SeekwellError } from '../errors.ts';
+import { isSeekwellError, SeekwellError } from '../errors.ts';
 import type { EntryRow, ReadView } from '../repository/cache-repository.ts';
 import { type ByteSource, SourceBytes } from './byte-source.ts';
 import type { ChunkDownloader } from './chunk-downloader.ts';
@@ -13,9 +13,8 @@ import type { OpenOptions, ReaderParts } from './reader-options.ts';
 import { ReaderPatience } from './reader-patience.ts';
 import { pause } from './signal.ts';
 import type { Heard } from './span-recorder.ts';
+import { waitForOthers } from './waiting-for-others.ts';
 
-/** How often a reader that waits for another process looks whether it committed, in milliseconds. */
-const POLL_MS = 20;
 /** What a reader that was ended says. */
 const ENDED = 'the reading was ended';
 
@@ -203,7 +202,8 @@ export class EntryReader {
       if (this.#through !== null) {
         if (await this.#throughHasBytes(this.#through)) return { kind: 'through', through: this.#through };
       } else if (this.#spanCovers(position)) {
-        return { kind: 'span', span: this.#span as ByteRange };
+        const source = this.#checkedSpan() ?? (await this.#check());
+        if (source !== null) return source;
       } else if (this.#fetch !== null) {
         if (await this.#fetchHasBytes(this.#fetch)) return { kind: 'fetch', fetch: this.#fetch };
       } else {
@@ -219,7 +219,7 @@ export class EntryReader {
   #sourceNow(): ByteSource | null {
     const { position, end } = this.#demand;
     if (this.#through !== null || position > end || this.#end.aborted) return null;
-    if (this.#spanCovers(position)) return { kind: 'span', span: this.#span as ByteRange };
+    if (this.#spanCovers(position)) return this.#checkedSpan();
     return this.#begun && this.#fetch !== null ? { kind: 'fetch', fetch: this.#fetch } : null;
   }
 
@@ -234,8 +234,26 @@ export class EntryReader {
     const now = this.#bytes.takeNow(source, filePath, into, position);
     if (now > 0) return now;
     const count = await this.#bytes.takeFromFile(source, filePath, into, position);
-    if (count === 0) await this.#fileLacks();
+    if (count === 0) {
+      this.#forgetPlan();
+      await this.#parts.checker.missed(this.#entry, position);
+    }
     return count ?? 0;
+  }
+
+  /** The span at the position, as far as it is known to be right; null: that takes a wait. */
+  #checkedSpan(): ByteSource | null {
+    return this.#parts.checker.checkedPart(this.#entry, this.#span as ByteRange, this.#demand);
+  }
+
+  /** As `#checkedSpan`, with the wait; null: plan again. Where a bad block cannot be cut, its bytes come from the origin. */
+  async #check(): Promise<ByteSource | null> {
+    const source = await this.#parts.checker.check(this.#entry, this.#span as ByteRange, this.#demand).catch((error) => {
+      if (!this.#options.mayFetch || !isSeekwellError(error, 'STORAGE_FAILED', 'DATABASE_BUSY', 'DATABASE_UNUSABLE')) throw error;
+      return this.#passThrough();
+    });
+    if (source === null) this.#forgetPlan();
+    return source ?? null;
   }
 
   async #throughHasBytes(through: PassThrough): Promise<boolean> {
@@ -265,16 +283,6 @@ export class EntryReader {
     return false;
   }
 
-  /** The file is gone or too short: unless the entry moved on meanwhile, what is recorded of it is not true any more. */
-  async #fileLacks(): Promise<void> {
-    const before = this.#entry;
-    this.#forgetPlan();
-    await this.#look();
-    if (this.#entry.epoch !== before.epoch || this.#span === null) return;
-    this.#forgetPlan();
-    await this.#parts.consequences.lost(before);
-  }
-
   /** Reads the plan around the position: the entry, the span that covers it, the next one. */
   async #look(): Promise<ReadView> {
     const view = await this.#parts.repository.readView(this.#entry.id, this.#demand.position);
@@ -300,7 +308,7 @@ export class EntryReader {
     const acquired = await manager.acquire(this.#entry, this.#demand.position, asker);
     if (acquired.kind === 'fetch') this.#fetch = acquired.fetch;
     else if (acquired.kind === 'uncacheable') await this.#passThrough();
-    else if (acquired.kind === 'elsewhere') await this.#waitForOthers(acquired.until);
+    else if (acquired.kind === 'elsewhere') await waitForOthers(this.#parts, this.#demand, this.#end, acquired.until);
     else if (manager.closed) throw new SeekwellError('CLOSED', 'the cache is shutting down');
     else await pause(clock, 0, this.#end);
   }
@@ -327,15 +335,6 @@ export class EntryReader {
     await this.#parts.consequences.changed(this.#entry).catch(() => {});
   }
 
-  /** Waits until another process may have committed something, `until` (UTC milliseconds) at the longest. */
-  async #waitForOthers(until: number): Promise<void> {
-    const { repository, clock } = this.#parts;
-    const token = repository.changeToken();
-    this.#demand.waiting = true;
-    while (!this.#end.aborted && clock.now() <= until && repository.changeToken() === token) await pause(clock, POLL_MS, this.#end);
-    this.#demand.waiting = false;
-  }
-
   /** The fetch this reader waited for ended: what now? */
   async #afterEnd(fetch: ChunkDownloader): Promise<void> {
     this.#fetch = null;
@@ -358,7 +357,7 @@ export class EntryReader {
       default:
         // Somebody else sends the whole body of an origin without ranges: wait for it rather than ask again.
         if (fetch.isIdle) {
-          await this.#waitForOthers(this.#parts.clock.now() + 1_000);
+          await waitForOthers(this.#parts, this.#demand, this.#end, this.#parts.clock.now() + 1_000);
         }
     }
   }

@@ -6,6 +6,7 @@ import type { Priority } from '../core/priority.ts';
 import type { Description } from '../core/validator.ts';
 import type { OriginClient } from '../origin/origin-client.ts';
 import type { CacheRepository, EnsureOutcome, EntryRow } from '../repository/cache-repository.ts';
+import type { BlockKeeper } from './span-recorder.ts';
 
 /** The origin of a URL: what limits on connections count. */
 export function originOf(url: string): string {
@@ -64,6 +65,7 @@ export interface FetchParts {
   readonly store: ChunkStore;
   readonly origin: OriginClient;
   readonly clock: Clock;
+  readonly checker: BlockKeeper;
   readonly guide: FetchGuide;
   /** The most bytes the cache may hold; null: no limit. */
   readonly quota: number | null;

@@ -4,6 +4,7 @@ import type { Ending } from '../core/ending.ts';
 import type { RangeSpec } from '../core/http-range.ts';
 import type { OriginClient } from '../origin/origin-client.ts';
 import type { CacheRepository } from '../repository/cache-repository.ts';
+import type { BlockChecker } from './block-checker.ts';
 import type { ChunkManager } from './chunk-manager.ts';
 import type { FetchConsequences } from './fetch-consequences.ts';
 import type { KnownHeaders } from './known-headers.ts';
@@ -17,6 +18,7 @@ export interface ReaderParts {
   readonly clock: Clock;
   readonly headers: KnownHeaders;
   readonly manager: ChunkManager;
+  readonly checker: BlockChecker;
   readonly consequences: FetchConsequences;
   readonly traffic: Traffic;
   readonly lookahead: number | null;

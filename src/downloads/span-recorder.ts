@@ -1,5 +1,6 @@
 import type { ChunkFile } from '../chunk-store/chunk-store.ts';
 import type { Clock, Timer } from '../clock.ts';
+import type { ByteRange } from '../core/byte-ranges.ts';
 import type { Description } from '../core/validator.ts';
 import { asSeekwellError, type SeekwellError } from '../errors.ts';
 import type { CacheRepository, EntryRow } from '../repository/cache-repository.ts';
@@ -22,9 +23,16 @@ export type RecordFailure =
   /** The store or the database failed. */
   | { readonly kind: 'broken'; readonly error: SeekwellError };
 
+/** Who keeps checksums of what is recorded. */
+export interface BlockKeeper {
+  /** `range` of `file` was recorded; so was, by the same fetch and without a gap, `own`. `total`: of the resource, or null. */
+  committed(entry: EntryRow, file: ChunkFile, range: ByteRange, own: ByteRange, total: number | null): void;
+}
+
 export interface RecorderParts {
   readonly repository: CacheRepository;
   readonly clock: Clock;
+  readonly checker: BlockKeeper;
   /** Bytes whose lease ended before they were recorded may not exceed it; null: no limit. */
   readonly quota: number | null;
   /** Called after each commit. */
@@ -39,6 +47,8 @@ export class SpanRecorder {
   readonly #file: ChunkFile;
   readonly #heard: Heard;
   readonly #parts: RecorderParts;
+  /** Where the recording without a gap began. */
+  #from: number;
   /** Everything before it, from where the recording began, is recorded. */
   #recordedTo: number;
   /** Everything before it is written. */
@@ -53,6 +63,7 @@ export class SpanRecorder {
     this.#file = file;
     this.#heard = heard;
     this.#parts = parts;
+    this.#from = from;
     this.#recordedTo = from;
     this.#writtenTo = from;
   }
@@ -74,6 +85,7 @@ export class SpanRecorder {
 
   /** What lies between was there already: goes on at `position`, after a `flush`. */
   skipTo(position: number): void {
+    this.#from = position;
     this.#recordedTo = position;
     this.#writtenTo = position;
   }
@@ -99,7 +111,7 @@ export class SpanRecorder {
   }
 
   async #commit(): Promise<void> {
-    const { repository, clock, quota } = this.#parts;
+    const { repository, clock, checker, quota } = this.#parts;
     const { id: entryId, epoch } = this.#entry;
     const range = { start: this.#recordedTo, end: this.#writtenTo - 1 };
     try {
@@ -107,6 +119,7 @@ export class SpanRecorder {
       const outcome = await repository.commit({ entryId, epoch, range, quota, ...this.#heard }, clock.now());
       if (outcome.kind === 'committed') {
         this.#recordedTo = range.end + 1;
+        checker.committed(this.#entry, this.#file, range, { start: this.#from, end: range.end }, this.#heard.description.total);
         this.#parts.recorded(outcome.complete);
         return;
       }

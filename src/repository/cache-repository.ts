@@ -2,6 +2,9 @@ import type { ByteRange } from '../core/byte-ranges.ts';
 import type { DownloadState } from '../core/download-state.ts';
 import type { Priority } from '../core/priority.ts';
 import type { Description } from '../core/validator.ts';
+import type { BlockRecords } from './block-records.ts';
+
+export type { BlockRef, BlockRow } from './block-records.ts';
 
 /** How long a lease lives, in milliseconds. One that ends further ahead was made by a clock that jumped, and is not live. */
 export const LEASE_MS = 2_000;
@@ -262,7 +265,7 @@ export interface ServerRecord {
  * Every method rejects with SeekwellError DATABASE_BUSY when another program holds the database for long, DATABASE_UNUSABLE when it is broken, and
  * CLOSED after `close`.
  */
-export interface CacheRepository {
+export interface CacheRepository extends BlockRecords {
   // State: computed from the tables, each time.
 
   /** One row of the view, or null where there is no entry. */

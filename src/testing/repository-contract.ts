@@ -1,3 +1,4 @@
+import { blockCuts, checksums } from './repository-contract/blocks.ts';
 import { answersOfEnsure, claimsOfRows, leases, sizesOfNewRows } from './repository-contract/claims.ts';
 import { entries, removals, trash, views, whole } from './repository-contract/entries.ts';
 import { evictions } from './repository-contract/evictions.ts';
@@ -34,6 +35,8 @@ const GROUPS: Readonly<Record<string, readonly ContractCheck[]>> = {
   fill: fills,
   'prefetch, pause, retry': requests,
   'failures and background work': failures,
+  'blocks and checksums': checksums,
+  cut: blockCuts,
   removal: removals,
   eviction: evictions,
   trash,

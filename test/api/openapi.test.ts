@@ -47,7 +47,7 @@ test('holds every path of the contract', async () => {
     `GET ${entry}`,
     `DELETE ${entry}`,
     `GET ${entry}/ranges`,
-    ...['pause', 'resume', 'retry', 'prefetch', 'pin', 'unpin'].map((action) => `POST ${entry}/${action}`),
+    ...['pause', 'resume', 'retry', 'prefetch', 'pin', 'unpin', 'verify'].map((action) => `POST ${entry}/${action}`),
     'GET /api/v1/stats',
     'GET /api/v1/events',
     'GET /api/openapi.json',

@@ -1,5 +1,6 @@
 import { stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { storePath } from '#seekwell/chunk-store/chunk-store';
@@ -104,6 +105,35 @@ describe('a file of the store', () => {
   });
 });
 
+describe('checksums', () => {
+  test('of a range, wherever it lies, are those of its bytes', async () => {
+    const { store } = await openStore();
+    const file = await store.create(PATH);
+    await file.write([Buffer.from('abcdef')], 5_000_000_000);
+    const sum = (start: number, end: number) => file.checksum({ start: 5_000_000_000 + start, end: 5_000_000_000 + end }, 'now');
+    expect(await sum(1, 3)).toEqual({ kind: 'whole', crc32: crc32(Buffer.from('bcd')) });
+    expect(await sum(5, 6)).toEqual({ kind: 'short', size: 5_000_000_006 });
+    expect(await sum(9, 9)).toEqual({ kind: 'short', size: 5_000_000_006 });
+    expect(await file.checksum({ start: 0, end: 3 * 1024 * 1024 }, 'idle')).toMatchObject({ kind: 'whole' });
+    await file.close();
+  });
+
+  test('that a reader waits for come before those that nobody waits for', async () => {
+    const { store } = await openStore();
+    const file = await store.create(PATH);
+    await file.write([Buffer.alloc(1024 * 1024)], 0);
+    const order: string[] = [];
+    const ask = (urgency: 'now' | 'soon' | 'idle') =>
+      file.checksum({ start: 0, end: 1024 * 1024 - 1 }, urgency).then(() => order.push(urgency));
+    const asked = (['idle', 'idle', 'idle', 'soon', 'soon', 'soon', 'now'] as const).map(ask);
+    // Closing the file waits for them: its descriptor is still read from.
+    await file.close();
+    await Promise.all(asked);
+    expect(order.slice(-2)).toEqual(['idle', 'idle']);
+    expect(order.indexOf('now')).toBeLessThanOrEqual(2);
+  });
+});
+
 test('a path that leads out of the folder is refused', async () => {
   const { store } = await openStore();
   await expect(store.open('../outside')).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
@@ -194,7 +224,7 @@ describe('reading at once', () => {
   test('forgets what it took for granted when the system turns out slow', async () => {
     let ms = 0;
     const clock = new ManualClock();
-    const slow = { now: () => clock.now(), monotonic: () => (ms += 10), after: clock.after.bind(clock) };
+    const slow = { now: () => clock.now(), monotonic: () => (ms += 10), after: clock.after.bind(clock), soon: clock.soon.bind(clock) };
     const store = new SparseFileStore({ folder: await temporaryFolder(), clock: slow, durable: false });
     afterThisTest(() => store.close());
     const file = await store.create(PATH);

@@ -96,7 +96,7 @@ describe('a URL', () => {
 });
 
 describe('an entry that is not there', () => {
-  test.each(['status', 'pause', 'resume', 'retry', 'pin', 'unpin', 'rm'])('for %s', async (command) => {
+  test.each(['status', 'pause', 'resume', 'retry', 'pin', 'unpin', 'rm', 'verify'])('for %s', async (command) => {
     expect(await refused([command, '7', '--cache-dir', cacheDir])).toContain('there is no entry "7"');
     expect(await refused([command, URL_WITH_SECRETS, '--cache-dir', cacheDir])).toContain('there is no entry http://127.0.0.1:9/film.mkv');
     expect(await refused([command, 'name:geheim@host', '--cache-dir', cacheDir])).toContain('there is no entry');

@@ -51,7 +51,22 @@ describe('help', () => {
     expect(await seekwell(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });
     const help = await seekwell(['--help']);
     expect(help).toMatchObject({ code: 0, stderr: '' });
-    for (const command of ['serve', 'get', 'prefetch', 'url', 'ls', 'status', 'pause', 'resume', 'retry', 'pin', 'unpin', 'rm', 'gc']) {
+    for (const command of [
+      'serve',
+      'get',
+      'prefetch',
+      'url',
+      'ls',
+      'status',
+      'pause',
+      'resume',
+      'retry',
+      'pin',
+      'unpin',
+      'rm',
+      'gc',
+      'verify',
+    ]) {
       expect(help.stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
       const own = await seekwell([command, '--help']);
       expect(own, command).toMatchObject({ code: 0, stderr: '' });

@@ -58,10 +58,10 @@ test('bytes that another process recorded are not taken for those of a version t
   const cacheDir = await temporaryFolder();
   const film = (await ScriptedOrigin.start()).add('/film.mkv', { size: MIB, ranges: false, lengthKnown: false });
   const [first, second] = [await openCache({ cacheDir, fill: 'never' }), await openCache({ cacheDir, fill: 'never' })];
-  const { id, key } = await first.add({ url: film.url });
-  const view = await second.viewOf(key, 0);
+  const entry = await first.add({ url: film.url });
+  const view = await second.viewOf(entry.key, 0);
   if (view === null) throw new Error('the entry is not there');
-  await first.readInto(id, new Uint8Array(100_000), 0);
+  await entry.readAt(new Uint8Array(100_000), 0);
   film.change();
 
   // It looked before anything was known, and asks for what the other one has not recorded.

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { DiskSpace } from '#seekwell/chunk-store/disk-space';
 import { SparseFileStore } from '#seekwell/chunk-store/sparse-file-store';
 import { PRIORITY } from '#seekwell/core/priority';
+import { BlockChecker } from '#seekwell/downloads/block-checker';
 import { CacheEvents } from '#seekwell/downloads/cache-events';
 import { ChunkManager } from '#seekwell/downloads/chunk-manager';
 import type { DownloadSettings } from '#seekwell/downloads/download-settings';
@@ -63,7 +64,19 @@ class Bench {
     const consequences = new FetchConsequences({ repository, removal, clock, randomness, logger, events, fill: true });
     this.repository = repository;
     this.room = new Room({ repository, removal, disk, clock, randomness, logger, events, settings });
-    this.manager = new ChunkManager({ repository, store, origin, clock, events, consequences, settings, traffic, room: this.room });
+    const checker = new BlockChecker({ repository, store, clock, logger, events, consequences, settings });
+    this.manager = new ChunkManager({
+      repository,
+      store,
+      origin,
+      clock,
+      checker,
+      events,
+      consequences,
+      settings,
+      traffic,
+      room: this.room,
+    });
   }
 
   static async set(disk: DiskSpace = ENDLESS, settings: Partial<DownloadSettings> = {}): Promise<Bench> {

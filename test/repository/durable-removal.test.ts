@@ -37,9 +37,11 @@ test('removals wait for the disk, and nothing else does, in whatever order they 
   const calls = [
     { id: 1, name: 'addEntry', args: [entry, 1] },
     { id: 2, name: 'touch', args: [1, 1] },
-    { id: 3, name: 'removeBytes', args: [{ entryId: 1, epoch: 0, newFilePath: 'files/2' }, 1] },
+    { id: 3, name: 'cut', args: [{ entryId: 1, epoch: 0, range: { start: 0, end: 9 }, fill: true }, 1] },
     { id: 4, name: 'touch', args: [1, 1] },
-    { id: 5, name: 'deleteEntry', args: [1, 1] },
+    { id: 5, name: 'removeBytes', args: [{ entryId: 1, epoch: 1, newFilePath: 'files/2' }, 1] },
+    { id: 6, name: 'touch', args: [1, 1] },
+    { id: 7, name: 'deleteEntry', args: [1, 1] },
   ] as const;
   const replies = writer.run(calls);
   writer.close();

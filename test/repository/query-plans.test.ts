@@ -76,6 +76,12 @@ const READ_PLANS: Record<Exclude<keyof typeof READS, 'changeToken'>, readonly st
     'SEARCH e USING COVERING INDEX cache_entries_by_retry_at (retry_at>?)',
     'SEARCH q EXISTS USING COVERING INDEX cache_download_queue_by_range (cache_entry_id=?)',
   ],
+  blocks: [
+    BY_ID,
+    'SEARCH k USING PRIMARY KEY (cache_entry_id=? AND block=?) LEFT-JOIN',
+    'SEARCH c USING PRIMARY KEY (cache_entry_id=? AND start_byte<?)',
+  ],
+  oldestChecks: ['SEARCH cache_block_checksums USING COVERING INDEX cache_block_checksums_by_checked_at (checked_at<?)'],
   trash: ['SCAN cache_trash'],
   ownsFile: [
     'SEARCH cache_entries USING COVERING INDEX sqlite_autoindex_cache_entries_1 (file_path=?)',
@@ -142,6 +148,11 @@ const WRITE_PLANS: Record<keyof typeof WRITES, readonly string[]> = {
   fail: [ENTRY_BY_ID],
   deleteRows: [ROW_KEYS_OF_ENTRY],
   delay: [ENTRY_BY_ID],
+  insertChecksum: [],
+  markChecked: ['SEARCH cache_block_checksums USING PRIMARY KEY (cache_entry_id=? AND block=?)'],
+  deleteChecksumsOf: ['SEARCH cache_block_checksums USING PRIMARY KEY (cache_entry_id=? AND block>? AND block<?)'],
+  leasedRowsOfEntry: ['SEARCH cache_download_queue USING INDEX cache_download_queue_leased (cache_entry_id=?)'],
+  cut: [ENTRY_BY_ID],
   rememberTrash: [ENTRY_BY_ID, SPANS_OF_ENTRY],
   deleteSpans: [SPANS_OF_ENTRY],
   deleteChecksums: ['SEARCH cache_block_checksums USING PRIMARY KEY (cache_entry_id=?)'],
@@ -197,7 +208,7 @@ const WALKS: Record<string, string> = {
 
 /** The accesses to tables in a plan, without those to the results of its own subqueries. */
 function accesses(plan: readonly string[]): string[] {
-  const derived = new Set(['CONSTANT', 'w', 'waiting', 'l', 'r', 'c', 'b', 'p', 'taken', 'holes', 'pieces', '4']);
+  const derived = new Set(['CONSTANT', 'w', 'waiting', 'l', 'r', 'c', 'b', 'p', 'taken', 'holes', 'pieces', 'n', 'numbers', '4']);
   return plan.filter((line) => {
     const [verb, name = ''] = line.split(' ');
     return verb === 'SEARCH' || (verb === 'SCAN' && !derived.has(name) && !name.startsWith('(subquery-'));

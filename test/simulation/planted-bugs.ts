@@ -51,6 +51,7 @@ function changedFile(change: (file: ChunkFile) => Partial<ChunkFile>): Wraps {
       readNow: (into, position) => file.readNow(into, position),
       write: (chunks, position) => file.write(chunks, position),
       sync: () => file.sync(),
+      checksum: (range, urgency) => file.checksum(range, urgency),
       close: () => file.close(),
       ...change(file),
     }),

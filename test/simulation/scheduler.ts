@@ -148,4 +148,7 @@ export class SimulatedClock implements Clock {
   after(delay: number, fire: () => void): Timer {
     return this.#scheduler.after(delay > LONGEST_TIMER_MS ? 1 : delay, this.#life, fire);
   }
+  soon(fire: () => void): void {
+    this.#scheduler.after(0, this.#life, fire);
+  }
 }

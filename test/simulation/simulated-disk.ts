@@ -1,4 +1,5 @@
-import type { ChunkFile, ChunkStore } from '#seekwell/chunk-store/chunk-store';
+import { crc32 } from 'node:zlib';
+import type { Checksum, ChunkFile, ChunkStore } from '#seekwell/chunk-store/chunk-store';
 import type { ByteRange } from '#seekwell/core/byte-ranges';
 import { SeekwellError } from '#seekwell/errors';
 import type { Life, Scheduler } from './scheduler.ts';
@@ -269,6 +270,16 @@ class OpenFile implements ChunkFile {
       this.#file.sync();
     });
     await this.#store.later(() => {});
+  }
+
+  async checksum({ start, end }: ByteRange): Promise<Checksum> {
+    this.#refuseWhenClosed();
+    return this.#store.later(() => {
+      this.#maybeFail('read', 'readFails');
+      const bytes = new Uint8Array(end - start + 1);
+      const count = this.#file.read(bytes, start);
+      return count < bytes.length ? { kind: 'short', size: start + count } : { kind: 'whole', crc32: crc32(bytes) };
+    });
   }
 
   async close(): Promise<void> {

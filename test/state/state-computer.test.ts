@@ -12,7 +12,7 @@ let repository: CacheRepository;
 let states: StateComputer;
 let entry: EntryRow;
 
-const clock = { now: () => now, monotonic: () => now, after: () => ({ cancel: () => undefined }) };
+const clock = { now: () => now, monotonic: () => now, after: () => ({ cancel: () => undefined }), soon: () => undefined };
 
 beforeEach(async () => {
   now = 1_000;

@@ -11,7 +11,7 @@ const program = fileURLToPath(new URL('./print-states.mjs', import.meta.url));
 const TOTAL = 1_000;
 
 let now = 1_700_000_000_000;
-const clock = { now: () => now, monotonic: () => now, after: () => ({ cancel: () => undefined }) };
+const clock = { now: () => now, monotonic: () => now, after: () => ({ cancel: () => undefined }), soon: () => undefined };
 
 async function add(repository: CacheRepository, mediaId: string): Promise<EntryRow> {
   const key = { sourceId: 'url', mediaId, quality: 'original', filename: null, filePath: `files/${mediaId}` };

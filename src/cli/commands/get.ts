@@ -142,6 +142,8 @@ async function fetchAll(cache: FileCache, entry: Entry, output: Output, stop: Ab
 }
 
 async function exportComplete(entry: Entry, file: OutputFile): Promise<void> {
+  // The copy is made past all readers: what lay on the disk for long is checked before.
+  await entry.verify({ repair: true });
   const source = await entry.filePath();
   if (source === null)
     throw new SeekwellError('INCOMPLETE', 'the entry lost bytes again before they were exported', { hint: 'Run it again.' });

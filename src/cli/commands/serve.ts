@@ -35,7 +35,8 @@ async function open(
   token: string | null,
   { logger }: ProcessLogger,
 ): Promise<{ cache: FileCache; server: RunningServer }> {
-  const cache = await openCache({ ...engineOptions(settings), logger, background: true });
+  const scrubbing = settings.scrubRate === null ? {} : { scrubRate: settings.scrubRate };
+  const cache = await openCache({ ...engineOptions(settings), ...scrubbing, logger, background: true });
   try {
     const { startServer } = await import('../../server.ts');
     const { host, port, allowedHost = [], publicUrl = null } = settings;

@@ -74,6 +74,12 @@ export class Claims {
     return count;
   }
 
+  /** Gives up every lease on the entry, whoever holds it: none of what is fetched under it can be committed any more. */
+  releaseEntry(entry: RawEntry, fill: boolean): void {
+    const rows = this.#write.leasedRowsOfEntry.all({ id: entry.id }) as RawRow[];
+    for (const row of rows) this.#giveBack(row, fill && entry.fill_allowed === 1);
+  }
+
   #sweepRows(rows: unknown[], fill: boolean): number {
     for (const row of rows as (RawRow & { fill_allowed: number })[]) this.#giveBack(row, fill && row.fill_allowed === 1);
     return rows.length;

@@ -154,5 +154,11 @@ SELECT
 FROM cache_entries e;
 `;
 
+/** Version 2: when each block was last held against its checksum, so that the background check goes on where it was left. */
+const VERSION_2 = `
+ALTER TABLE cache_block_checksums ADD COLUMN checked_at INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX cache_block_checksums_by_checked_at ON cache_block_checksums (checked_at);
+`;
+
 /** Every version of the schema, oldest first. A version that was released is never edited. */
-export const SCHEMA_VERSIONS: readonly string[] = [VERSION_1];
+export const SCHEMA_VERSIONS: readonly string[] = [VERSION_1, VERSION_2];

@@ -2,6 +2,8 @@ import { MAX_BACKOFF_MS } from '../../core/backoff.ts';
 import { type ByteRange, missing } from '../../core/byte-ranges.ts';
 import { SeekwellError } from '../../errors.ts';
 import type {
+  BlockRef,
+  BlockRow,
   CacheRepository,
   CacheStatistics,
   CacheUsage,
@@ -17,6 +19,7 @@ import type {
   TrashedFile,
 } from '../cache-repository.ts';
 import { LEASE_MS } from '../cache-repository.ts';
+import { type RawBlock, toBlock } from './blocks.ts';
 import { watchDatabase } from './change-watch.ts';
 import { CommitThread } from './commit-thread.ts';
 import { ENTRY_WITH_STATE, EntryList, toEntryWithState } from './entry-list.ts';
@@ -200,6 +203,17 @@ export class SqliteRepository implements CacheRepository {
     return this.#get<{ n: number | null }>('nextRetryAt', { now, latest: now + MAX_BACKOFF_MS })?.n ?? null;
   }
 
+  async blocks(request: { entryId: number; epoch: number; first: number; last: number }): Promise<BlockRow[] | null> {
+    const { entryId: id, epoch, first, last } = request;
+    const rows = this.#all<RawBlock>('blocks', { id, epoch, first, last });
+    return rows.length === 0 ? null : rows.map(toBlock);
+  }
+
+  async oldestChecks(before: number, limit: number): Promise<BlockRef[]> {
+    const rows = this.#all<{ cache_entry_id: number; block: number }>('oldestChecks', { before, limit });
+    return rows.map(({ cache_entry_id: entryId, block }) => ({ entryId, block }));
+  }
+
   async trash(): Promise<TrashedFile[]> {
     return this.#all<{ id: number; file_path: string }>('trash').map(({ id, file_path: filePath }) => ({ id, filePath }));
   }
@@ -243,6 +257,9 @@ export class SqliteRepository implements CacheRepository {
   readonly retry = this.#change('retry');
   readonly fail = this.#change('fail');
   readonly delay = this.#change('delay');
+  readonly recordChecksums = this.#change('recordChecksums');
+  readonly markChecked = this.#change('markChecked');
+  readonly cut = this.#change('cut');
   readonly removeBytes = this.#change('removeBytes');
   readonly evict = this.#change('evict');
   readonly deleteEntry = this.#change('deleteEntry');

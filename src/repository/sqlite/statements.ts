@@ -1,3 +1,5 @@
+import { BLOCK_BYTES } from '../../core/blocks.ts';
+
 /**
  * The statements that serve reads, claims and commits, by name. Each one's plan is in test/repository/query-plans.test.ts: a statement here that walks
  * a table fails it. `$latest` is when the longest backoff that begins now ends: one that ends later was made by a clock that jumped, and does not count. `$live_from` is the moment asked about, `$live_to` that plus the length of a lease: a lease is live when it ends between.
@@ -65,6 +67,15 @@ ORDER BY b.priority, e.last_accessed DESC, e.id`,
   nextRetryAt: `
 SELECT e.retry_at AS n FROM cache_entries e
 WHERE e.retry_at > $now AND e.retry_at <= $latest AND EXISTS (SELECT 1 FROM cache_download_queue q WHERE q.cache_entry_id = e.id) ORDER BY e.retry_at LIMIT 1`,
+  // No row where the epoch moved, else one for each block.
+  blocks: `
+WITH RECURSIVE numbers (block) AS (SELECT $first UNION ALL SELECT block + 1 FROM numbers WHERE block < $last)
+SELECT n.block, e.expected_total_size AS total, k.crc32, (
+  SELECT c.end_byte FROM cache_chunks c WHERE c.cache_entry_id = e.id AND c.start_byte <= n.block * ${BLOCK_BYTES} ORDER BY c.start_byte DESC LIMIT 1
+) AS span_end
+FROM cache_entries e CROSS JOIN numbers n LEFT JOIN cache_block_checksums k ON k.cache_entry_id = e.id AND k.block = n.block
+WHERE e.id = $id AND e.epoch = $epoch`,
+  oldestChecks: 'SELECT cache_entry_id, block FROM cache_block_checksums WHERE checked_at < $before ORDER BY checked_at LIMIT $limit',
   trash: 'SELECT id, file_path FROM cache_trash ORDER BY id',
   ownsFile:
     'SELECT EXISTS (SELECT 1 FROM cache_entries WHERE file_path = $path) OR EXISTS (SELECT 1 FROM cache_trash WHERE file_path = $path) AS n',
@@ -170,6 +181,13 @@ WHERE id = $id AND epoch = $epoch`,
   delay: `
 UPDATE cache_entries SET attempts = attempts + 1, retry_at = $retry_at, last_error = $message, updated_at = $now
 WHERE id = $id AND epoch = $epoch RETURNING attempts`,
+  insertChecksum: `
+INSERT INTO cache_block_checksums (cache_entry_id, block, crc32, checked_at) VALUES ($id, $block, $crc32, $now) ON CONFLICT DO NOTHING`,
+  markChecked: 'UPDATE cache_block_checksums SET checked_at = $now WHERE cache_entry_id = $id AND block = $block',
+  deleteChecksumsOf: 'DELETE FROM cache_block_checksums WHERE cache_entry_id = $id AND block BETWEEN $first AND $last',
+  leasedRowsOfEntry: `
+SELECT id, user_requested FROM cache_download_queue INDEXED BY cache_download_queue_leased WHERE cache_entry_id = $id AND leased_by IS NOT NULL`,
+  cut: 'UPDATE cache_entries SET epoch = epoch + 1, is_complete = 0, updated_at = $now WHERE id = $id',
   rememberTrash: `
 INSERT INTO cache_trash (file_path, bytes, removed_at)
 SELECT file_path, (SELECT COALESCE(SUM(end_byte - start_byte + 1), 0) FROM cache_chunks WHERE cache_entry_id = $id), $now FROM cache_entries WHERE id = $id`,

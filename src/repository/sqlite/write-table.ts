@@ -1,4 +1,5 @@
 import type { CacheRepository } from '../cache-repository.ts';
+import { Blocks } from './blocks.ts';
 import { Claims } from './claims.ts';
 import { Entries } from './entries.ts';
 import { Evictions } from './evictions.ts';
@@ -27,6 +28,9 @@ export type WriteName =
   | 'retry'
   | 'fail'
   | 'delay'
+  | 'recordChecksums'
+  | 'markChecked'
+  | 'cut'
   | 'removeBytes'
   | 'evict'
   | 'deleteEntry'
@@ -42,7 +46,7 @@ export type WriteTable = { readonly [Name in WriteName]: (...args: WriteArgument
 
 /** Removals reach the disk before anything is unlinked: these need the connection with `synchronous=FULL`. */
 export function mustBeDurable(name: WriteName): boolean {
-  return name === 'removeBytes' || name === 'evict' || name === 'deleteEntry';
+  return name === 'cut' || name === 'removeBytes' || name === 'evict' || name === 'deleteEntry';
 }
 
 /** The changes on `connection`, in the name of the process `owner`. */
@@ -54,6 +58,7 @@ export function writeTable(connection: SqliteConnection, owner: string): WriteTa
   const queue = new Queue(read, write);
   const entries = new Entries(read, write, owner);
   const evictions = new Evictions(read, entries);
+  const blocks = new Blocks(read, write, claims);
   return {
     addEntry: (entry, now) => entries.add(entry, now),
     rebind: (id, location, now) => entries.rebind(id, location, now),
@@ -72,6 +77,9 @@ export function writeTable(connection: SqliteConnection, owner: string): WriteTa
     retry: (id, now) => queue.retry(id, now),
     fail: (request, now) => queue.fail(request, now),
     delay: (request, now) => queue.delay(request, now),
+    recordChecksums: (request, now) => blocks.record(request, now),
+    markChecked: (request, now) => blocks.markChecked(request, now),
+    cut: (request, now) => blocks.cut(request, now),
     removeBytes: (request, now) => entries.removeBytes(request, now),
     evict: (request, now) => evictions.evict(request, now),
     deleteEntry: (id, now) => entries.delete(id, now),
