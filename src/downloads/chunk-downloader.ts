@@ -87,6 +87,11 @@ export class ChunkDownloader implements FetchUnderWay {
     return this.#position;
   }
 
+  /** The next byte that will come: those before it are written, or wait in memory to be. */
+  get arriving(): number {
+    return this.#position + (this.#body?.bytes ?? 0);
+  }
+
   /** The last byte it holds a claim for. */
   get limit(): number {
     return this.#limit;
@@ -120,7 +125,7 @@ export class ChunkDownloader implements FetchUnderWay {
   /** How long it will need for the rest of its claim at the rate it has had, in milliseconds; 0 while that cannot be told. */
   remainingMs(): number {
     const elapsed = this.#parts.clock.monotonic() - this.#firstByteAt;
-    return elapsed < RATE_MS ? 0 : ((this.#limit - this.#position + 1) * elapsed) / (this.#position - this.#start);
+    return elapsed < RATE_MS ? 0 : ((this.#limit - this.arriving + 1) * elapsed) / (this.arriving - this.#start);
   }
 
   /** Whether the file holds `offset` because this fetch wrote it. */
@@ -204,16 +209,18 @@ export class ChunkDownloader implements FetchUnderWay {
     }
     if (answer.kind !== 'bytes') return this.#withoutBytes(answer);
     this.#body = new BodyQueue(answer.body, answer.start, () => this.#bytesArrived());
-    this.#heard = { description: answer.description, headers: answer.headers };
-    this.#progress.fire();
+    const heard = { description: answer.description, headers: answer.headers };
     // Before it counts bytes that are there already as its own: they may be another version's.
-    const refusal = await this.#bindVersion(this.#heard);
+    const refusal = await this.#bindVersion(heard);
     if (refusal !== null) return refusal;
     if (!(await this.#place(answer))) return this.#unplaced ?? { kind: 'done' };
+    // Not before it is known where the bytes lie: whoever hears of them looks for the fetch that brings them.
+    this.#heard = heard;
+    this.#progress.fire();
     this.#file = await this.#openFile();
     if (this.#file === null) return { kind: 'lost' };
     if (this.#stopping) return { kind: 'done' };
-    const recorder = this.#record(this.#file, this.#heard);
+    const recorder = this.#record(this.#file, heard);
     this.#body.start();
     return this.#pump(this.#body, this.#file, recorder);
   }

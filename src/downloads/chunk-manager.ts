@@ -229,11 +229,11 @@ export class ChunkManager implements FetchGuide {
   async shareRest(entryId: number): Promise<boolean> {
     const slowest = this.#fetches.slowestUnread(entryId, WORTH_SHARING_MS);
     if (slowest === null || this.#closed || !this.#limits.allows(slowest.entry, slowest.priority)) return false;
-    const { entry, priority, position } = slowest;
+    const { entry, priority, arriving } = slowest;
     const total = slowest.heard?.description.total ?? null;
     if (total === null) return false;
     const limit = Math.min(slowest.limit, total - 1);
-    const middle = position + Math.ceil((limit - position + 1) / 2);
+    const middle = arriving + Math.ceil((limit - arriving + 1) / 2);
     // CRITICAL takes over what is held; the fetch itself goes on as background work.
     const outcome = await this.#claims.claim(entry, middle, { limit, priority: PRIORITY.CRITICAL, rows: 1 }, priority);
     if (outcome.kind !== 'mine') return false;

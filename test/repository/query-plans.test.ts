@@ -73,7 +73,7 @@ const READ_PLANS: Record<Exclude<keyof typeof READS, 'changeToken'>, readonly st
     'SEARCH n USING INDEX cache_download_queue_pending (priority=? AND cache_entry_id=?)',
   ],
   nextRetryAt: [
-    'SEARCH e USING COVERING INDEX cache_entries_by_retry_at (retry_at>?)',
+    'SEARCH e USING COVERING INDEX cache_entries_by_retry_at (retry_at>? AND retry_at<?)',
     'SEARCH q EXISTS USING COVERING INDEX cache_download_queue_by_range (cache_entry_id=?)',
   ],
   blocks: [
