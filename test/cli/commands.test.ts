@@ -142,7 +142,7 @@ describe('with a daemon', () => {
   test('pause, resume and prefetch reach it through the database', async () => {
     const cacheDir = await temporaryFolder();
     const origin = await ScriptedOrigin.start();
-    const film = origin.add('/film.mkv', { size: 12 * MIB, rate: 2 * MIB });
+    const film = origin.add('/film.mkv', { size: 12 * MIB, rate: MIB / 4 });
     await Daemon.start({ cacheDir });
     expect((await ran(cacheDir, 'prefetch', film.url)).stderr).toBe('');
     const state = async (): Promise<EntryJson | undefined> => (await entries(cacheDir))[0];
