@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { EntryReader } from '../downloads/entry-reader.ts';
-import { type BufferPool, bodyOf } from './buffer-pool.ts';
+import { type BufferPool, bodyOf, HEAD_ROOM, PAIRED_BYTES } from './buffer-pool.ts';
 import type { Outlet } from './outlet.ts';
 
 /** A client that needs longer than this to take a buffer has enough for a while, in milliseconds. */
@@ -9,8 +9,8 @@ const SLOW_MS = 20;
 const TURN_BYTES = 2 * 1024 * 1024;
 
 /**
- * Sends the bytes of one reader to one client. What the system holds in memory goes out without a wait in between; else the next buffer is filled while the
- * client takes the one before. A slow client holds a single small buffer.
+ * Sends the bytes of one reader to one client. What the system holds in memory goes out without a wait in between, through one buffer; else the next one is
+ * filled while the client takes the one before. Either way a stream holds 512 KiB at the most. A slow client holds a single small buffer.
  */
 export class BodyPump {
   readonly #reader: EntryReader;
@@ -20,6 +20,10 @@ export class BodyPump {
   /** Buffers that are being filled or written. */
   readonly #held = new Set<Buffer>();
   #slow = false;
+  /** The last bytes were not in memory. */
+  #waits = false;
+  /** The next buffer may be filled while the one before is written. */
+  #paired = false;
   #sinceTurn = 0;
 
   constructor(reader: EntryReader, outlet: Outlet, pool: BufferPool, clock: Clock) {
@@ -34,10 +38,14 @@ export class BodyPump {
     let writing: Promise<void> | null = null;
     try {
       for (;;) {
-        if (this.#slow) await writing;
+        if (this.#slow || !this.#paired) await writing;
         const buffer = this.#take();
         const body = bodyOf(buffer);
-        const count = this.#reader.readNow(body) || (await this.#reader.read(body));
+        let count = this.#reader.readNow(body);
+        // Two at a time only once both are of the lesser size.
+        this.#paired = count === 0 && buffer.length <= HEAD_ROOM + PAIRED_BYTES;
+        this.#waits = count === 0;
+        if (count === 0) count = await this.#reader.read(body);
         await writing;
         if (count === 0) return this.#giveBack(buffer);
         writing = this.#send(buffer, count);
@@ -86,7 +94,8 @@ export class BodyPump {
   }
 
   #take(): Buffer {
-    const buffer = this.#pool.take(this.#slow ? 0 : this.#reader.remaining);
+    const { remaining } = this.#reader;
+    const buffer = this.#pool.take(this.#slow ? 0 : this.#waits ? Math.min(PAIRED_BYTES, remaining) : remaining);
     this.#held.add(buffer);
     return buffer;
   }
