@@ -3,7 +3,7 @@ import { mkdir, readdir, unlink } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { promisify } from 'node:util';
 import type { Clock, Timer } from '../clock.ts';
-import type { ByteRange } from '../core/byte-ranges.ts';
+import { type ByteRange, lengthOf } from '../core/byte-ranges.ts';
 import { SeekwellError } from '../errors.ts';
 import { ChecksumThread } from './checksum-thread.ts';
 import type { Checksum, ChunkFile, ChunkStore, Urgency } from './chunk-store.ts';
@@ -267,7 +267,12 @@ class SparseFile implements ChunkFile {
   }
 
   async checksum(range: ByteRange, urgency: Urgency): Promise<Checksum> {
-    return this.#holding('read', () => this.#threads.checksums.checksum(this.#shared.fd, range, urgency));
+    return this.#holding('read', async () => {
+      const sum = await this.#threads.checksums.checksum(this.#shared.fd, range, urgency);
+      // What another thread has read is in the system's memory for this one too.
+      if (sum.kind === 'whole') this.#shared.resident.mark(range.start, lengthOf(range));
+      return sum;
+    });
   }
 
   async close(): Promise<void> {

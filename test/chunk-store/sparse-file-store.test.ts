@@ -180,6 +180,8 @@ describe('reading at once', () => {
     expect([again?.readNow(into, 0), again?.readNow(into, PAGE), again?.readNow(into, 2 * PAGE)]).toEqual([0, 5, 0]);
     expect(into.toString()).toBe('xxxxx');
     expect(again?.readNow(Buffer.alloc(2 * PAGE), PAGE + 1)).toBe(PAGE - 1);
+    await again?.checksum({ start: 2 * PAGE, end: 2 * PAGE + 9 }, 'now');
+    expect([again?.readNow(into, 0), again?.readNow(into, 2 * PAGE)]).toEqual([0, 5]);
     await again?.close();
   });
 
