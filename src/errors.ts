@@ -72,6 +72,12 @@ export const ERROR_KINDS = {
     title: 'The database stayed locked',
     hint: 'Another program holds a transaction open on seekwell.db: end it, then try again.',
   },
+  DATABASE_GONE: {
+    status: 503,
+    exit: 1,
+    title: 'The database was removed or replaced while it was used',
+    hint: 'Start Seekwell again: it goes on with the database that is there then, or with an empty cache.',
+  },
   ADDRESS_UNUSABLE: { status: 500, exit: 2, title: 'The address cannot be listened on', hint: 'Choose another with --port or --host.' },
   OUTPUT_UNUSABLE: {
     status: 500,
@@ -119,6 +125,10 @@ export const ERROR_KINDS = {
 
 export type ErrorCode = keyof typeof ERROR_KINDS;
 
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(ERROR_KINDS, code);
+}
+
 export interface ErrorDetails {
   readonly cause?: unknown;
   /** Replaces the table's hint where more is known. */
@@ -150,6 +160,9 @@ export class SeekwellError extends Error {
 export function isSeekwellError(error: unknown, ...codes: ErrorCode[]): error is SeekwellError {
   return error instanceof SeekwellError && (codes.length === 0 || codes.includes(error.code));
 }
+
+/** The store or the database failed, of whatever entry. */
+export const STORAGE_CODES = ['STORAGE_FAILED', 'DATABASE_BUSY', 'DATABASE_UNUSABLE', 'DATABASE_GONE'] as const satisfies ErrorCode[];
 
 /** `error` itself where it is one of ours, else wrapped as INTERNAL with the original as its cause. */
 export function asSeekwellError(error: unknown): SeekwellError {

@@ -327,7 +327,8 @@ export class FileCache implements AsyncDisposable, EntryHost {
     await this.#scrubber?.close();
     await manager.close();
     await checker.close();
-    if (this.#baseUrl !== null) await this.announce(null);
+    // Whoever reads it asks the process whether it is there.
+    if (this.#baseUrl !== null) await this.announce(null).catch(() => {});
     await origin.close();
     await repository.close();
     await store.close();

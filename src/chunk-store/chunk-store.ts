@@ -24,7 +24,6 @@ export interface ChunkFile {
   /**
    * Reads at once what the system most likely holds in memory: from `position` on, as much as fits. 0: nothing is known to be there, `read` must tell.
    * A read that has to wait for the disk after all costs everybody that wait; it makes the file forget what it took for granted.
-   * @throws SeekwellError STORAGE_FAILED
    */
   readNow(into: Uint8Array, position: number): number;
   /**
@@ -32,7 +31,7 @@ export interface ChunkFile {
    * @throws SeekwellError STORAGE_FAILED; part of the bytes may have been written
    */
   write(chunks: readonly Uint8Array[], position: number): Promise<void>;
-  /** Makes everything that was written before the call durable. @throws SeekwellError STORAGE_FAILED */
+  /** Makes everything that was written before the call durable. @throws SeekwellError STORAGE_FAILED, also where the file was unlinked meanwhile */
   sync(): Promise<void>;
   /**
    * Reads `range` back and adds it up, beside the thread that serves: at most one range that is less urgent is waited for.

@@ -1,4 +1,4 @@
-import { close, constants, open, read, readSync, writev } from 'node:fs';
+import { close, constants, fstat, open, read, readSync, writev } from 'node:fs';
 import { mkdir, readdir, unlink } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { promisify } from 'node:util';
@@ -12,6 +12,7 @@ import { SyncThread } from './sync-thread.ts';
 
 const openFile = promisify(open);
 const closeFile = promisify(close);
+const statFile = promisify(fstat);
 
 /** Files stay open this long after their last use, in milliseconds: the next range of a film needs no open. */
 const IDLE_MS = 5_000;
@@ -39,8 +40,10 @@ interface Shared {
   idleSince: number;
   /** Folders that hold a name the disk may not have yet. */
   unsyncedFolders: readonly string[];
-  /** Unlinked: never handed out again. */
+  /** Unlinked, or a write failed: never handed out again. */
   removed: boolean;
+  /** A sync failed. The system reports that once, to one of the users: what the others wrote before may be lost too. */
+  unsound: boolean;
 }
 
 function failed(doing: string, error: unknown): SeekwellError {
@@ -51,6 +54,16 @@ function failed(doing: string, error: unknown): SeekwellError {
       cause: error,
     },
   );
+}
+
+/** What cannot be written can still be read: a disk turns read-only when it fails. */
+async function openToWrite(path: string): Promise<number> {
+  try {
+    return await openFile(path, constants.O_RDWR);
+  } catch (error) {
+    if (!['EROFS', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    return openFile(path, constants.O_RDONLY);
+  }
 }
 
 function isMissing(error: unknown): boolean {
@@ -76,7 +89,7 @@ export class SparseFileStore implements ChunkStore {
     const shared = this.#open.get(path);
     if (shared !== undefined) return this.#use(shared);
     try {
-      return this.#share(path, await openFile(this.#absolute(path), constants.O_RDWR), []);
+      return this.#share(path, await openToWrite(this.#absolute(path)), []);
     } catch (error) {
       if (isMissing(error)) return null;
       throw failed('opened', error);
@@ -152,14 +165,37 @@ export class SparseFileStore implements ChunkStore {
       await closeFile(fd);
       return file;
     }
-    const shared: Shared = { path, fd, resident: new ResidentPages(), users: 0, idleSince: 0, unsyncedFolders, removed: false };
+    const shared: Shared = {
+      path,
+      fd,
+      resident: new ResidentPages(),
+      users: 0,
+      idleSince: 0,
+      unsyncedFolders,
+      removed: false,
+      unsound: false,
+    };
     this.#open.set(path, shared);
     return this.#use(shared);
   }
 
   #use(shared: Shared): ChunkFile {
     shared.users++;
-    return new SparseFile(shared, this.#clock, { sync: this.#syncThread, checksums: this.#checksums }, () => this.#release(shared));
+    return new SparseFile(
+      shared,
+      this.#clock,
+      { sync: this.#syncThread, checksums: this.#checksums },
+      {
+        release: () => this.#release(shared),
+        discard: () => this.#discard(shared),
+      },
+    );
+  }
+
+  /** Whoever opens the file from now on gets another descriptor: this one may be read-only, or its file unlinked. */
+  #discard(shared: Shared): void {
+    shared.removed = true;
+    if (this.#open.get(shared.path) === shared) this.#open.delete(shared.path);
   }
 
   async #release(shared: Shared): Promise<void> {
@@ -197,23 +233,29 @@ interface Threads {
   readonly checksums: ChecksumThread;
 }
 
+/** What a file asks of its store. */
+interface Owner {
+  release(): Promise<void>;
+  discard(): void;
+}
+
 /** One user's hold on a shared descriptor. */
 class SparseFile implements ChunkFile {
   readonly path: string;
   readonly #shared: Shared;
   readonly #clock: Clock;
   readonly #threads: Threads;
-  readonly #release: () => Promise<void>;
+  readonly #owner: Owner;
   /** Calls under way: the descriptor's number must not be reused before they end. */
   #underWay = 0;
   #closed = false;
 
-  constructor(shared: Shared, clock: Clock, threads: Threads, release: () => Promise<void>) {
+  constructor(shared: Shared, clock: Clock, threads: Threads, owner: Owner) {
     this.path = shared.path;
     this.#shared = shared;
     this.#clock = clock;
     this.#threads = threads;
-    this.#release = release;
+    this.#owner = owner;
   }
 
   async read(into: Uint8Array, position: number): Promise<number> {
@@ -236,8 +278,9 @@ class SparseFile implements ChunkFile {
     const began = this.#clock.monotonic();
     try {
       return readSync(fd, into, 0, length, position);
-    } catch (error) {
-      throw failed('read', error);
+    } catch {
+      // `read` says what is wrong.
+      return 0;
     } finally {
       resident.took(this.#clock.monotonic() - began);
     }
@@ -257,12 +300,18 @@ class SparseFile implements ChunkFile {
   }
 
   async sync(): Promise<void> {
-    const { sync: thread } = this.#threads;
-    if (thread === null) return;
     return this.#holding('synced', async () => {
-      const folders = this.#shared.unsyncedFolders;
-      await thread.sync(this.#shared.fd, folders);
+      const { unsyncedFolders: folders, fd } = this.#shared;
+      try {
+        if (this.#shared.unsound) throw new SeekwellError('STORAGE_FAILED', 'the cache file could not be synced before');
+        await this.#threads.sync?.sync(fd, folders);
+      } catch (error) {
+        this.#shared.unsound = true;
+        throw error;
+      }
       if (this.#shared.unsyncedFolders === folders) this.#shared.unsyncedFolders = [];
+      // A new file of the same name would have holes where this one has bytes.
+      if ((await statFile(fd)).nlink === 0) throw new SeekwellError('STORAGE_FAILED', 'the cache file was removed while it was written');
     });
   }
 
@@ -278,7 +327,7 @@ class SparseFile implements ChunkFile {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#underWay === 0) await this.#release();
+    if (this.#underWay === 0) await this.#owner.release();
   }
 
   async #holding<Result>(doing: string, work: () => Promise<Result>): Promise<Result> {
@@ -287,10 +336,11 @@ class SparseFile implements ChunkFile {
     try {
       return await work();
     } catch (error) {
+      if (doing === 'written' || doing === 'synced') this.#owner.discard();
       throw error instanceof SeekwellError ? error : failed(doing, error);
     } finally {
       this.#underWay--;
-      if (this.#closed && this.#underWay === 0) await this.#release();
+      if (this.#closed && this.#underWay === 0) await this.#owner.release();
     }
   }
 

@@ -1,5 +1,4 @@
 import type { Ending } from '../core/ending.ts';
-import { isSeekwellError } from '../errors.ts';
 import type { ChunkDownloader } from './chunk-downloader.ts';
 import type { ReaderDemand } from './reader-demand.ts';
 
@@ -22,9 +21,3 @@ export type Acquired =
   | { readonly kind: 'elsewhere'; readonly until: number }
   /** It cannot be kept: pass it through. */
   | { readonly kind: 'uncacheable' };
-
-/** A claim that the database could not take: bytes are passed through instead. */
-export function withoutDatabase(error: unknown): { readonly kind: 'broken' } {
-  if (isSeekwellError(error, 'DATABASE_BUSY', 'DATABASE_UNUSABLE', 'STORAGE_FAILED')) return { kind: 'broken' };
-  throw error;
-}

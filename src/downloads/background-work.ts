@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../clock.ts';
-import { asSeekwellError } from '../errors.ts';
+import { asSeekwellError, isSeekwellError, STORAGE_CODES } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { CacheRepository } from '../repository/cache-repository.ts';
 import type { ChunkManager } from './chunk-manager.ts';
@@ -71,7 +71,8 @@ export class BackgroundWork {
         await this.#wakeForRetry();
       }
     } catch (error) {
-      logger.warn({ code: asSeekwellError(error).code }, `the queue could not be read: ${asSeekwellError(error).message}`);
+      if (isSeekwellError(error, ...STORAGE_CODES)) manager.storage.failed(error);
+      else logger.warn({ code: asSeekwellError(error).code }, `the queue could not be read: ${asSeekwellError(error).message}`);
       this.#again = false;
     }
   }

@@ -4,10 +4,11 @@ import type { ByteRange } from '../core/byte-ranges.ts';
 import type { Ending } from '../core/ending.ts';
 import type { RangeSpec } from '../core/http-range.ts';
 import { PRIORITY, type Priority } from '../core/priority.ts';
+import { isSeekwellError, STORAGE_CODES } from '../errors.ts';
 import type { OriginClient } from '../origin/origin-client.ts';
 import type { CacheRepository, EnsureOutcome, EntryRow, PendingRow } from '../repository/cache-repository.ts';
 import { AccessNotes } from './access-notes.ts';
-import { type Acquired, type Asker, withoutDatabase } from './acquired.ts';
+import type { Acquired, Asker } from './acquired.ts';
 import type { CacheEvents } from './cache-events.ts';
 import { ChunkDownloader } from './chunk-downloader.ts';
 import { Claims } from './claims.ts';
@@ -26,6 +27,7 @@ import type { ReaderDemand } from './reader-demand.ts';
 import { FULL_REST_MS, type Room } from './room.ts';
 import { Signal } from './signal.ts';
 import type { BlockKeeper, Heard } from './span-recorder.ts';
+import type { StorageHealth } from './storage-health.ts';
 import type { Traffic } from './traffic.ts';
 
 /** A background fetch claims this many neighbouring rows with one request to the origin. */
@@ -34,8 +36,6 @@ const BACKGROUND_ROWS = 4;
 const MAX_ROWS = 64;
 /** A run that needs at least this long for its rest is shared with an idle connection, in milliseconds: several round trips. */
 const WORTH_SHARING_MS = 500;
-/** How long nothing is kept after the store or the database failed, in milliseconds. */
-const BROKEN_REST_MS = 5_000;
 
 export interface ManagerParts {
   readonly repository: CacheRepository;
@@ -61,6 +61,7 @@ export class ChunkManager implements FetchGuide {
   readonly accesses: AccessNotes;
   /** Opens more connections for readers that can use them. */
   readonly lookAhead: LookAhead;
+  readonly storage: StorageHealth;
   readonly #parts: ManagerParts;
   readonly #fetches = new FetchTable();
   readonly #leases: LeaseKeeper;
@@ -73,12 +74,12 @@ export class ChunkManager implements FetchGuide {
   readonly #limitAll: RateLimit | null;
   readonly #limitBackground: RateLimit | null;
   readonly #roomListeners = new Set<() => void>();
-  /** After the store or the database failed, bytes are passed through until then (monotonic milliseconds). */
-  #brokenUntil = 0;
   #closed = false;
 
   constructor(parts: ManagerParts) {
     this.#parts = parts;
+    this.storage = parts.consequences.storage;
+    this.storage.onRested(() => this.#room());
     const { repository, settings, clock } = parts;
     this.accesses = new AccessNotes(repository, clock);
     this.#demands = new DemandTable(settings.chunkSize);
@@ -156,7 +157,7 @@ export class ChunkManager implements FetchGuide {
     if (this.#closed) return { kind: 'again' };
     const near = this.#fetches.bringing(entry.id, entry.epoch, offset);
     if (near !== null) return this.#join(near);
-    if (consequences.isUnstable(entry.id) || this.#isStoreBroken()) return { kind: 'uncacheable' };
+    if (consequences.isUnstable(entry.id) || this.storage.rests) return { kind: 'uncacheable' };
     const place = this.#limits.admit(entry);
     if (place === null) return this.#waitForConnection(entry, asker.ending);
     try {
@@ -169,7 +170,9 @@ export class ChunkManager implements FetchGuide {
   async #fetchFor(entry: EntryRow, offset: number, { demand, probe }: Asker): Promise<Acquired> {
     const limit = this.#fills(entry) ? null : demand.end;
     const how = { limit, priority: PRIORITY.CRITICAL, rows: 1 };
-    const outcome = await this.#claims.claim(entry, offset, how, probe ? PRIORITY.LOW : PRIORITY.CRITICAL).catch(withoutDatabase);
+    const outcome = await this.#claims
+      .claim(entry, offset, how, probe ? PRIORITY.LOW : PRIORITY.CRITICAL)
+      .catch((error) => this.#withoutDatabase(error));
     switch (outcome.kind) {
       case 'mine': {
         // The reader left while the claim was made: nobody would end the fetch.
@@ -214,7 +217,7 @@ export class ChunkManager implements FetchGuide {
     const ahead = this.#demands.wantedUntil(entry, offset) !== null;
     const priority = ahead ? PRIORITY.HIGH : row.priority;
     const urgency = ahead && this.#demands.areHungry(entry.id) ? PRIORITY.HIGH : row.priority;
-    if (this.#closed || this.#isStoreBroken() || this.#parts.room.isFull(entry.id) || !this.#limits.allows(entry, urgency)) return false;
+    if (this.#closed || this.storage.rests || this.#parts.room.isFull(entry.id) || !this.#limits.allows(entry, urgency)) return false;
     const outcome = await this.#claims.claim(entry, offset, { limit: null, priority, rows: await this.#rowsFor(entry) });
     if (outcome.kind === 'full') this.#parts.clock.after(FULL_REST_MS, () => this.#room());
     if (outcome.kind !== 'mine') return false;
@@ -302,6 +305,7 @@ export class ChunkManager implements FetchGuide {
 
   recorded(fetch: FetchUnderWay, complete: boolean): void {
     const { events } = this.#parts;
+    this.storage.worked();
     events.emit('rangesAdded', { entryId: fetch.entry.id });
     if (complete) events.emit('entryChanged', { entryId: fetch.entry.id });
     else this.fills.recorded(fetch.entry, this.#demands.has(fetch.entry.id));
@@ -371,7 +375,7 @@ export class ChunkManager implements FetchGuide {
 
   async #run(fetch: ChunkDownloader): Promise<void> {
     const end = await fetch.run();
-    if (end.kind === 'broken') this.#rest();
+    if (end.kind === 'broken') this.storage.failed(end.error);
     if (end.kind === 'transient' && end.overloaded === true) this.#limits.overloaded(fetch);
     await this.#parts.consequences.settle(fetch, end);
     this.#fetches.delete(fetch);
@@ -380,14 +384,11 @@ export class ChunkManager implements FetchGuide {
     this.#room();
   }
 
-  #isStoreBroken(): boolean {
-    return this.#brokenUntil > this.#parts.clock.monotonic();
-  }
-
-  /** Something could not be kept: for a while nothing is, then it is tried again. */
-  #rest(): void {
-    this.#brokenUntil = this.#parts.clock.monotonic() + BROKEN_REST_MS;
-    this.#parts.clock.after(BROKEN_REST_MS, () => this.#room());
+  /** A claim that the database could not take: bytes are passed through instead. */
+  #withoutDatabase(error: unknown): { readonly kind: 'broken' } {
+    if (!isSeekwellError(error, ...STORAGE_CODES)) throw error;
+    this.storage.failed(error);
+    return { kind: 'broken' };
   }
 
   #room(): void {

@@ -1,7 +1,7 @@
 import type { ByteRange } from '../core/byte-ranges.ts';
 import { EndSignal } from '../core/ending.ts';
 import { type Description, sameVersion } from '../core/validator.ts';
-import { isSeekwellError, SeekwellError } from '../errors.ts';
+import { isSeekwellError, SeekwellError, STORAGE_CODES } from '../errors.ts';
 import type { EntryRow, ReadView } from '../repository/cache-repository.ts';
 import { type ByteSource, SourceBytes } from './byte-source.ts';
 import type { ChunkDownloader } from './chunk-downloader.ts';
@@ -14,9 +14,6 @@ import { ReaderPatience } from './reader-patience.ts';
 import { pause } from './signal.ts';
 import type { Heard } from './span-recorder.ts';
 import { waitForOthers } from './waiting-for-others.ts';
-
-/** What a reader that was ended says. */
-const ENDED = 'the reading was ended';
 
 /**
  * One reader of one entry: spans come from the file, holes from a fetch that is asked for at the exact byte, while it arrives. A plan is only advice: it
@@ -207,9 +204,9 @@ export class EntryReader {
       } else if (this.#fetch !== null) {
         if (await this.#fetchHasBytes(this.#fetch)) return { kind: 'fetch', fetch: this.#fetch };
       } else {
-        if (this.#lookedAt !== position) await this.#look();
+        if (this.#lookedAt !== position) await this.#look().catch((error) => this.#withoutStorage(error));
         this.#lookedAt = null;
-        if (!this.#spanCovers(position)) await this.#ask();
+        if (this.#through === null && !this.#spanCovers(position)) await this.#ask();
       }
     }
     return null;
@@ -233,10 +230,10 @@ export class EntryReader {
     const { position } = this.#demand;
     const now = this.#bytes.takeNow(source, filePath, into, position);
     if (now > 0) return now;
-    const count = await this.#bytes.takeFromFile(source, filePath, into, position);
+    const count = await this.#bytes.takeFromFile(source, filePath, into, position).catch((error) => this.#withoutStorage(error));
     if (count === 0) {
       this.#forgetPlan();
-      await this.#parts.checker.missed(this.#entry, position);
+      await this.#parts.checker.missed(this.#entry, position).catch((error) => this.#withoutStorage(error));
     }
     return count ?? 0;
   }
@@ -248,12 +245,10 @@ export class EntryReader {
 
   /** As `#checkedSpan`, with the wait; null: plan again. Where a bad block cannot be cut, its bytes come from the origin. */
   async #check(): Promise<ByteSource | null> {
-    const source = await this.#parts.checker.check(this.#entry, this.#span as ByteRange, this.#demand).catch((error) => {
-      if (!this.#options.mayFetch || !isSeekwellError(error, 'STORAGE_FAILED', 'DATABASE_BUSY', 'DATABASE_UNUSABLE')) throw error;
-      return this.#passThrough();
-    });
+    const { checker } = this.#parts;
+    const source = await checker.check(this.#entry, this.#span as ByteRange, this.#demand).catch((error) => this.#withoutStorage(error));
     if (source === null) this.#forgetPlan();
-    return source ?? null;
+    return source;
   }
 
   async #throughHasBytes(through: PassThrough): Promise<boolean> {
@@ -283,15 +278,23 @@ export class EntryReader {
     return false;
   }
 
+  /** The disk or the database failed: the rest is passed through. */
+  async #withoutStorage(error: unknown): Promise<null> {
+    if (!this.#options.mayFetch || !isSeekwellError(error, ...STORAGE_CODES)) throw error;
+    this.#parts.manager.storage.failed(error);
+    this.#forgetPlan();
+    await this.#passThrough();
+    return null;
+  }
+
   /** Reads the plan around the position: the entry, the span that covers it, the next one. */
-  async #look(): Promise<ReadView> {
+  async #look(): Promise<void> {
     const view = await this.#parts.repository.readView(this.#entry.id, this.#demand.position);
     if (view === null) throw new SeekwellError('ENTRY_NOT_FOUND', 'the entry was removed');
     const known = view.entry.epoch === this.#entry.epoch ? null : knownVersion(view.entry);
     if (known !== null) this.#refuseOtherVersion(known);
     this.#entry = view.entry;
     this.#span = view.span;
-    return view;
   }
 
   /** Has somebody bring the byte at the position. */
@@ -299,9 +302,8 @@ export class EntryReader {
     const { manager, clock } = this.#parts;
     if (!this.#options.mayFetch) throw new SeekwellError('INCOMPLETE', 'these bytes are not cached');
     await this.#patience.backoff(this.#entry.retryAt, this.#end);
-    const { spec } = this.#options;
-    if (this.#opened === null && spec?.kind === 'suffix') {
-      this.#fetch = manager.acquireSuffix(this.#entry, spec.length);
+    if (this.#opened === null && this.#options.spec?.kind === 'suffix') {
+      this.#fetch = manager.acquireSuffix(this.#entry, this.#options.spec.length);
       return;
     }
     const asker = { demand: this.#demand, ending: this.#end, probe: this.#options.probe === true };
@@ -356,9 +358,7 @@ export class EntryReader {
         throw new SeekwellError('ORIGIN_WRONG', 'the origin says that the range lies beyond the end of the resource');
       default:
         // Somebody else sends the whole body of an origin without ranges: wait for it rather than ask again.
-        if (fetch.isIdle) {
-          await waitForOthers(this.#parts, this.#demand, this.#end, this.#parts.clock.now() + 1_000);
-        }
+        if (fetch.isIdle) await waitForOthers(this.#parts, this.#demand, this.#end, this.#parts.clock.now() + 1_000);
     }
   }
 
@@ -384,7 +384,7 @@ export class EntryReader {
   }
 
   #refuseWhenClosed(): void {
-    if (this.#end.aborted) throw new SeekwellError('CLOSED', ENDED);
+    if (this.#end.aborted) throw new SeekwellError('CLOSED', 'the reading was ended');
   }
 
   #forgetPlan(): void {

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { backoffMs } from '../core/backoff.ts';
 import { redactedUrl } from '../core/redacted-url.ts';
-import { asSeekwellError } from '../errors.ts';
+import { asSeekwellError, isSeekwellError, STORAGE_CODES } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Randomness } from '../randomness.ts';
 import type { CacheRepository, EntryRow } from '../repository/cache-repository.ts';
@@ -10,6 +10,7 @@ import type { ChunkDownloader } from './chunk-downloader.ts';
 import type { EntryRemoval } from './entry-removal.ts';
 import type { FetchEnd } from './fetch-end.ts';
 import { knownVersion } from './known-version.ts';
+import { StorageHealth } from './storage-health.ts';
 
 /** More versions than this within the window: the origin changes faster than it can be cached. */
 const MAX_CHANGES = 3;
@@ -29,12 +30,14 @@ export interface ConsequenceParts {
 
 /** Writes into the database what the end of a fetch means for its entry, before anybody hears of the end. */
 export class FetchConsequences {
+  readonly storage: StorageHealth;
   readonly #parts: ConsequenceParts;
   /** When the origin of an entry was seen to change, UTC milliseconds. A hint: forgetting it costs a few more versions. */
   readonly #changes = new Map<number, number[]>();
 
   constructor(parts: ConsequenceParts) {
     this.#parts = parts;
+    this.storage = new StorageHealth(parts.clock, parts.logger);
   }
 
   /** Whether the entry's origin changes too fast for its bytes to be worth keeping. */
@@ -52,19 +55,18 @@ export class FetchConsequences {
       await this.#release(fetch, end);
       await this.#record(fetch, end);
     } catch (error) {
-      const { code, message } = asSeekwellError(error);
-      this.#parts.logger.warn({ entryId: fetch.entry.id, code }, `the end of a fetch could not be recorded: ${message}`);
+      if (isSeekwellError(error, ...STORAGE_CODES)) this.storage.failed(error);
+      else
+        this.#parts.logger.warn({ entryId: fetch.entry.id }, `the end of a fetch could not be recorded: ${asSeekwellError(error).message}`);
     }
     this.#parts.events.emit('entryChanged', { entryId: fetch.entry.id });
   }
 
   /** The file of `entry` is missing or too short for its spans: they are forgotten. */
   async lost(entry: EntryRow): Promise<void> {
-    this.#parts.logger.warn(
-      { entryId: entry.id, filePath: entry.filePath },
-      'the cache file is missing or too short: its bytes are fetched anew',
-    );
-    await this.#parts.removal.removeBytes(entry);
+    if (!(await this.#parts.removal.removeBytes(entry))) return;
+    const fields = { entryId: entry.id, filePath: entry.filePath };
+    this.#parts.logger.warn(fields, 'the cache file is missing or too short: its bytes are fetched anew');
   }
 
   /** The origin has another version than the one that is recorded of `entry`: its bytes are forgotten. */
@@ -109,7 +111,8 @@ export class FetchConsequences {
         if (fetch.purpose !== null) await this.#delay(fetch, end.error.message, NO_PROGRESS);
         return;
       case 'broken':
-        logger.warn({ ...fields, code: end.error.code }, end.error.message);
+        // The disk or the database: `storage` has said so.
+        if (end.error.code === 'INTERNAL') logger.warn({ ...fields, code: end.error.code }, end.error.message);
         return;
       case 'changed':
         return this.changed(fetch.entry);

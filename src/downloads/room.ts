@@ -36,6 +36,8 @@ export class Room {
   readonly #parts: RoomParts;
   /** What the disk allows, and when it was looked at (monotonic milliseconds). */
   #disk: { readonly limit: Promise<number | null>; readonly at: number } | null = null;
+  /** It was said that the disk does not answer. */
+  #diskReported = false;
   /** Entries for which work that no reader waits for found no room, and when (monotonic milliseconds). */
   readonly #full = new Map<number, number>();
 
@@ -126,9 +128,12 @@ export class Room {
     try {
       const free = await disk.free();
       const { recordedBytes, trashBytes } = await repository.usage();
+      this.#diskReported = false;
       return Math.max(0, recordedBytes + trashBytes + free - minFree);
     } catch (error) {
-      logger.warn({ code: asSeekwellError(error).code }, `how much the disk has free is not known: ${asSeekwellError(error).message}`);
+      if (!this.#diskReported)
+        logger.warn({ code: asSeekwellError(error).code }, `how much the disk has free is not known: ${asSeekwellError(error).message}`);
+      this.#diskReported = true;
       return null;
     }
   }

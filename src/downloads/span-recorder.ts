@@ -125,8 +125,15 @@ export class SpanRecorder {
       }
       this.#failure = outcome;
     } catch (error) {
-      this.#failure = { kind: 'broken', error: asSeekwellError(error) };
+      this.#failure = await this.#failureOf(error);
     }
     this.#parts.failed();
+  }
+
+  /** A file that was unlinked cannot be synced: where its entry was evicted or removed, nothing is wrong with the disk. */
+  async #failureOf(error: unknown): Promise<RecordFailure> {
+    const { id, epoch } = this.#entry;
+    const now = await this.#parts.repository.getEntry(id).catch(() => this.#entry);
+    return now?.epoch === epoch ? { kind: 'broken', error: asSeekwellError(error) } : { kind: 'gone' };
   }
 }

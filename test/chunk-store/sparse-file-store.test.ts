@@ -1,4 +1,4 @@
-import { stat, truncate, writeFile } from 'node:fs/promises';
+import { stat, truncate, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
@@ -55,6 +55,23 @@ describe('a file of the store', () => {
     );
     await file.close();
   });
+
+  test.each([true, false])(
+    'that was unlinked under it says so when it is synced, and is not handed out again (durable: %s)',
+    async (durable) => {
+      const { store, folder } = await openStore(durable);
+      const file = await store.create(PATH);
+      await file.write([Buffer.from('kept')], 0);
+      await file.sync();
+      await unlink(join(folder, PATH));
+      await file.write([Buffer.from('lost')], 4);
+      await expect(file.sync()).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+      const into = Buffer.alloc(8);
+      expect([await file.read(into, 0), into.toString()]).toEqual([8, 'keptlost']);
+      expect(await store.open(PATH)).toBeNull();
+      await file.close();
+    },
+  );
 
   test('reads stop at the end of the file', async () => {
     const { store } = await openStore();

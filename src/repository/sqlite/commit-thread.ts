@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { SeekwellError } from '../../errors.ts';
+import { isErrorCode, SeekwellError } from '../../errors.ts';
 import { databaseError } from './sqlite-errors.ts';
 import type { WriteCall, WriteReply } from './sqlite-writer.ts';
 import type { WriteArguments, WriteName, WriteResult } from './write-table.ts';
@@ -9,6 +9,8 @@ export interface CommitWorkerData {
   readonly path: string;
   readonly owner: string;
   readonly driver: string | null;
+  /** Of the database that the serving thread reads. */
+  readonly identity: string | null;
 }
 
 /** The message that ends the commit thread, after everything that was sent before it. */
@@ -91,6 +93,8 @@ export class CommitThread {
 
 /** Why the thread failed: mostly because it could not open the database. Errors that cross threads keep their `code`. */
 function asCommitError(error: Error): SeekwellError {
+  const { code } = error as { code?: unknown };
+  if (isErrorCode(code)) return new SeekwellError(code, error.message);
   const known = databaseError(error);
   if (known.code !== 'INTERNAL') return known;
   return new SeekwellError('DATABASE_UNUSABLE', `the commit thread ended: ${error.message}`, { cause: error });

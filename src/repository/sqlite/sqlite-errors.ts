@@ -35,6 +35,11 @@ const PRIMARY_CODES = new Map([
   [26, 'SQLITE_NOTADB'],
 ]);
 
+/** Whether the disk had no room for a change. */
+export function isFull(error: unknown): boolean {
+  return sqliteCodeOf(error)?.startsWith('SQLITE_FULL') === true;
+}
+
 /** SQLite's `error` as one of ours. */
 export function databaseError(error: unknown): SeekwellError {
   const name = sqliteCodeOf(error);

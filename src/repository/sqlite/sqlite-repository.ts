@@ -22,6 +22,7 @@ import { LEASE_MS } from '../cache-repository.ts';
 import { type RawBlock, toBlock } from './blocks.ts';
 import { watchDatabase } from './change-watch.ts';
 import { CommitThread } from './commit-thread.ts';
+import { databaseIdentity, refuseOtherDatabase } from './database-identity.ts';
 import { ENTRY_WITH_STATE, EntryList, toEntryWithState } from './entry-list.ts';
 import { loadDriver } from './load-driver.ts';
 import { openConnection, prepareDatabase } from './open-database.ts';
@@ -79,9 +80,12 @@ export class SqliteRepository implements CacheRepository {
   readonly #committer: Committer;
   readonly #watches = new Set<() => void>();
   readonly #recent = new RecentViews();
+  readonly #refuseOther: () => void;
   #closed = false;
 
-  constructor(connection: SqliteConnection, committer: Committer) {
+  /** @param refuseOther throws where the database that is open is not the one in the folder any more; asked where that costs nothing that matters */
+  constructor(connection: SqliteConnection, committer: Committer, refuseOther: () => void = () => {}) {
+    this.#refuseOther = refuseOther;
     this.#connection = connection;
     this.#read = prepared(connection, READ_ONLY);
     this.#list = new EntryList(connection);
@@ -95,9 +99,11 @@ export class SqliteRepository implements CacheRepository {
   static async open(options: SqliteRepositoryOptions): Promise<SqliteRepository> {
     const driver = await loadDriver(options.driver ?? null);
     await prepareDatabase(driver, options.path);
-    const committer = new CommitThread({ path: options.path, owner: options.owner, driver: options.driver ?? null });
+    const { path, owner } = options;
+    const identity = databaseIdentity(path);
+    const committer = new CommitThread({ path, owner, driver: options.driver ?? null, identity });
     try {
-      return new SqliteRepository(openConnection(driver, options.path, 'read'), committer);
+      return new SqliteRepository(openConnection(driver, path, 'read'), committer, () => refuseOtherDatabase(path, identity));
     } catch (error) {
       throw databaseError(error);
     }
@@ -109,12 +115,14 @@ export class SqliteRepository implements CacheRepository {
   }
 
   async entryWithState(id: number, now: number): Promise<EntryWithState | null> {
+    this.#refuseOther();
     const raw = this.#get<Parameters<typeof toEntryWithState>[0]>('entryWithState', { id, live_from: now, live_to: now + LEASE_MS });
     return raw === undefined ? null : toEntryWithState(raw);
   }
 
   async entriesWithState(query: EntryQuery, now: number): Promise<EntryPage> {
     this.#refuseWhenClosed();
+    this.#refuseOther();
     try {
       return this.#list.page(query, now);
     } catch (error) {
@@ -223,6 +231,7 @@ export class SqliteRepository implements CacheRepository {
   }
 
   async statistics(): Promise<CacheStatistics> {
+    this.#refuseOther();
     return { entries: this.#number('entryCount', {}), ...(await this.usage()) };
   }
 

@@ -1,7 +1,9 @@
 import type { ErrorCode } from '../../errors.ts';
+import { databaseIdentity, refuseOtherDatabase } from './database-identity.ts';
+import type { DiskReserve } from './disk-reserve.ts';
 import { openConnection } from './open-database.ts';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.ts';
-import { databaseError } from './sqlite-errors.ts';
+import { databaseError, isFull } from './sqlite-errors.ts';
 import { rollBack } from './transaction.ts';
 import { mustBeDurable, type WriteName, type WriteTable, writeTable } from './write-table.ts';
 
@@ -30,7 +32,20 @@ export class SqliteWriter {
   readonly #normal: Lane;
   readonly #durable: Lane;
 
-  constructor(driver: SqliteDriver, path: string, owner: string) {
+  readonly #path: string;
+  readonly #identity: string | null;
+
+  readonly #reserve: DiskReserve | null;
+
+  /**
+   * @param identity of the database that readers have open; left out: whatever is there
+   * @param reserve given back for removals on a full disk
+   */
+  constructor(driver: SqliteDriver, path: string, owner: string, identity = databaseIdentity(path), reserve: DiskReserve | null = null) {
+    this.#reserve = reserve;
+    this.#path = path;
+    this.#identity = identity;
+    refuseOtherDatabase(path, identity);
     const normal = openConnection(driver, path, 'write');
     const durable = openConnection(driver, path, 'durable-write');
     this.#normal = { connection: normal, table: writeTable(normal, owner) };
@@ -59,6 +74,7 @@ export class SqliteWriter {
   /** One transaction for all; where one change fails, one for each, so that it takes no other with it. */
   #runTogether(lane: Lane, calls: readonly WriteCall[]): WriteReply[] {
     try {
+      refuseOtherDatabase(this.#path, this.#identity);
       lane.connection.exec('BEGIN IMMEDIATE');
     } catch (error) {
       // Nobody gets the lock: each one's own try would wait as long again.
@@ -67,11 +83,14 @@ export class SqliteWriter {
     try {
       const replies = calls.map((call) => carryOut(lane.table, call));
       lane.connection.exec('COMMIT');
+      this.#reserve?.restore();
       return replies;
     } catch (error) {
       rollBack(lane.connection);
-      const [only] = calls;
-      return calls.length === 1 && only !== undefined ? [failed(only, error)] : calls.flatMap((call) => this.#runTogether(lane, [call]));
+      const [only, ...others] = calls;
+      if (only === undefined || others.length > 0) return calls.flatMap((call) => this.#runTogether(lane, [call]));
+      const relieved = lane === this.#durable && isFull(error) && this.#reserve?.give() === true;
+      return relieved ? this.#runTogether(lane, calls) : [failed(only, error)];
     }
   }
 }
