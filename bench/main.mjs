@@ -4,7 +4,21 @@ import { ensureBuilt, ensureInstalled } from '../scripts/setup.mjs';
 // NAME is a file of this folder, without its ending; none: all of them, and the results go into RESULTS.md.
 // --write writes it after some parts too.
 
-const NAMES = ['seek', 'cold', 'distant', 'warm', 'ranges', 'sharing', 'memory', 'state', 'threads', 'transport', 'checksums'];
+const NAMES = [
+  'seek',
+  'cold',
+  'distant',
+  'warm',
+  'ranges',
+  'sharing',
+  'memory',
+  'state',
+  'threads',
+  'transport',
+  'checksums',
+  'workers',
+  'neighbours',
+];
 
 const args = process.argv.slice(2);
 const options = { quick: args.includes('--quick'), fullSize: args.includes('--full-size') };
