@@ -17,6 +17,8 @@ const NAMES = [
   'transport',
   'checksums',
   'durability',
+  'workers',
+  'neighbours',
 ];
 
 const args = process.argv.slice(2);

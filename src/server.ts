@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo, isIPv6 } from 'node:net';
+import { type AddressInfo, createServer as createPlainServer, isIPv6, type Server as PlainServer } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { Access } from './api/access.ts';
 import { createApi } from './api/api.ts';
@@ -10,6 +10,7 @@ import { SeekwellError } from './errors.ts';
 import type { FileCache } from './file-cache.ts';
 import type { Logger } from './logger.ts';
 import { problemHeaders, problemOf } from './problem.ts';
+import { ownUsage, type ProcessCounts } from './process-counts.ts';
 import { CacheProxy } from './proxy/cache-proxy.ts';
 import { PlainConnections } from './proxy/plain-connections.ts';
 import { keyOfPath } from './proxy/stream-path.ts';
@@ -34,11 +35,15 @@ export interface ServerOptions {
   /** The base of stream URLs where others reach this by another name, or null. */
   readonly publicUrl: string | null;
   readonly logger: Logger;
+  /** Where several processes share the port: what all of them count, this one's `own` included. Unless told it is alone. */
+  readonly countAll?: (own: ProcessCounts) => Promise<ProcessCounts>;
 }
 
 export interface RunningServer {
   /** Where it listens, for programs on this machine. */
   readonly url: string;
+  /** What this process counts. */
+  counts(): ProcessCounts;
   /**
    * Takes no more connections, lets streams go on for `drainMs` milliseconds (null: not at all), then ends them. A second call can shorten the time.
    */
@@ -50,7 +55,7 @@ export interface RunningServer {
  * @throws SeekwellError ADDRESS_UNUSABLE, BAD_OPTION
  */
 export async function startServer(cache: FileCache, options: ServerOptions): Promise<RunningServer> {
-  const host = options.host.replace(/^\[(.*)\]$/, '$1');
+  const host = withoutBrackets(options.host);
   checkToken(options.token, host);
   const publicUrl = options.publicUrl === null ? null : checkPublicUrl(options.publicUrl);
   const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS });
@@ -61,7 +66,9 @@ export async function startServer(cache: FileCache, options: ServerOptions): Pro
   const proxy = new CacheProxy(cache, { logger });
   // Under a wildcard address every client knows this machine by another name: the one it used is the one that works for it.
   const baseUrl = publicUrl?.href.replace(/\/$/, '') ?? (isWildcard(host) ? null : url);
-  const api = createApi(cache, { baseUrl, token, openStreams: () => proxy.openStreams, closing: closing.signal, logger });
+  const own = (): ProcessCounts => countsOf(cache, proxy);
+  const counts = async (): Promise<ProcessCounts> => options.countAll?.(own()) ?? own();
+  const api = createApi(cache, { baseUrl, token, counts, closing: closing.signal, logger });
   const access = new Access({
     token,
     hostNames: [host, ...options.allowedHosts, ...(publicUrl === null ? [] : [publicUrl.host])],
@@ -83,6 +90,23 @@ export async function startServer(cache: FileCache, options: ServerOptions): Pro
     throw error;
   }
   return running;
+}
+
+/**
+ * Whether the address can be listened on, without staying there.
+ * @returns the port: for 0 one that was free
+ * @throws SeekwellError ADDRESS_UNUSABLE
+ */
+export async function tryAddress(host: string, port: number): Promise<number> {
+  const server = createPlainServer((socket) => socket.destroy());
+  const found = await listen(server, withoutBrackets(host), port);
+  await new Promise((resolve) => server.close(resolve));
+  return found;
+}
+
+function countsOf(cache: FileCache, proxy: CacheProxy): ProcessCounts {
+  const { hitBytes, missBytes, originBytes } = cache.traffic;
+  return { hitBytes, missBytes, originBytes, activeFetches: cache.activeFetches, activeStreams: proxy.openStreams, ...ownUsage() };
 }
 
 interface Parts {
@@ -112,6 +136,10 @@ class HttpServer implements RunningServer {
       // A connection whose answer ends while the server closes would wait for a next request.
       response.once('close', () => closing.signal.aborted && server.closeIdleConnections());
     });
+  }
+
+  counts(): ProcessCounts {
+    return countsOf(this.#parts.cache, this.#parts.proxy);
   }
 
   close(drainMs: number | null): Promise<void> {
@@ -186,6 +214,11 @@ function refuse(request: IncomingMessage, response: ServerResponse, error: Seekw
   response.end(request.method === 'HEAD' ? undefined : text);
 }
 
+/** An IPv6 address may come as it stands in a URL. */
+function withoutBrackets(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1');
+}
+
 function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || /^[0:]+$/.test(host);
 }
@@ -230,7 +263,7 @@ const LISTEN_FAILURES: Readonly<Record<string, { readonly what: string; readonly
 };
 
 /** Returns the port. */
-async function listen(server: Server, host: string, port: number): Promise<number> {
+async function listen(server: PlainServer, host: string, port: number): Promise<number> {
   try {
     const listening = once(server, 'listening');
     server.listen({ host, port });

@@ -4,6 +4,7 @@ import { asSeekwellError, SeekwellError } from '../errors.ts';
 import type { FileCache } from '../file-cache.ts';
 import type { Logger } from '../logger.ts';
 import { problemHeaders, problemOf } from '../problem.ts';
+import type { ProcessCounts } from '../process-counts.ts';
 import { type ApiDocument, docsPage } from './docs-page.ts';
 import { type StreamBase, toEntryJson } from './entry-json.ts';
 import { addEntryRoutes } from './entry-routes.ts';
@@ -29,7 +30,8 @@ export interface ApiOptions {
   readonly baseUrl: string | null;
   /** Signs stream URLs. Requests are checked before they come here. */
   readonly token: string | null;
-  readonly openStreams: () => number;
+  /** What is counted in this process, or in all that share the port. */
+  readonly counts: () => Promise<ProcessCounts>;
   /** The server closes: events end, and it is not ready any more. */
   readonly closing: AbortSignal;
   readonly logger: Logger;
@@ -75,7 +77,7 @@ function nothingAt(app: OpenAPIHono, { req }: Context): Response {
   return problemAnswerOf(error, { allow: methods.join(', ') });
 }
 
-function addStats(app: OpenAPIHono, cache: FileCache, { openStreams }: ApiOptions): void {
+function addStats(app: OpenAPIHono, cache: FileCache, { counts }: ApiOptions): void {
   addRoute(
     app,
     {
@@ -85,7 +87,7 @@ function addStats(app: OpenAPIHono, cache: FileCache, { openStreams }: ApiOption
       summary: 'What the cache holds and what passes through it',
       responses: { 200: jsonAnswer('Numbers', StatsSchema) },
     },
-    async (context) => context.json(await statsOf(cache, openStreams())),
+    async (context) => context.json(await statsOf(cache, await counts())),
   );
   addRoute(
     app,
@@ -96,7 +98,10 @@ function addStats(app: OpenAPIHono, cache: FileCache, { openStreams }: ApiOption
       summary: 'The same for Prometheus',
       responses: { 200: textAnswer('Metrics', 'text/plain') },
     },
-    async (context) => context.body(metricsText(await statsOf(cache, openStreams())), 200, { 'content-type': METRICS_TYPE }),
+    async (context) => {
+      const counted = await counts();
+      return context.body(metricsText(await statsOf(cache, counted), counted), 200, { 'content-type': METRICS_TYPE });
+    },
   );
 }
 
@@ -111,7 +116,7 @@ function addEvents(app: OpenAPIHono, cache: FileCache, options: ApiOptions, stre
       description:
         'entryChanged {entryId, entry}, entryRemoved {entryId}, rangesAdded {entryId, downloadedBytes}, streamOpened and streamClosed {entryId, ' +
         'streamId}, stats each second, and reload {} when so much changed that it is not told one by one: list again then. Changes that other ' +
-        'processes make to the cache are not told.',
+        'programs make to the cache are not told.',
       responses: { 200: textAnswer('Events until the connection ends', 'text/event-stream') },
     },
     (context) => {
@@ -124,7 +129,7 @@ function addEvents(app: OpenAPIHono, cache: FileCache, options: ApiOptions, stre
         clock: cache.clock,
         logger: options.logger,
         infoOf: (id) => cache.infoOf(id),
-        stats: () => statsOf(cache, options.openStreams()),
+        stats: async () => statsOf(cache, await options.counts()),
         toJson: (info) => toEntryJson(info, base),
         signal: options.closing,
       });

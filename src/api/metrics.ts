@@ -1,3 +1,4 @@
+import type { ProcessCounts } from '../process-counts.ts';
 import type { StatsJson } from './schemas.ts';
 
 /** The content type of Prometheus' text format. */
@@ -41,21 +42,19 @@ function cacheMetrics(stats: StatsJson): Metric[] {
   ];
 }
 
-function processMetrics(): Metric[] {
-  const { rss, heapUsed } = process.memoryUsage();
-  const { user, system } = process.cpuUsage();
+function processMetrics(counts: ProcessCounts): Metric[] {
   return [
-    gauge('process_resident_memory_bytes', 'Resident memory.', rss),
-    gauge('nodejs_heap_used_bytes', 'JavaScript heap in use.', heapUsed),
-    counter('process_cpu_seconds_total', 'CPU time, user and system.', (user + system) / 1e6),
-    gauge('process_start_time_seconds', 'When the process started, in seconds since 1970.', performance.timeOrigin / 1000),
+    gauge('process_resident_memory_bytes', 'Resident memory.', counts.residentBytes),
+    gauge('nodejs_heap_used_bytes', 'JavaScript heap in use.', counts.heapBytes),
+    counter('process_cpu_seconds_total', 'CPU time, user and system.', counts.cpuSeconds),
+    gauge('process_start_time_seconds', 'When the process started, in seconds since 1970.', counts.startedAt),
   ];
 }
 
-/** Everything that is measured, in Prometheus' text format. */
-export function metricsText(stats: StatsJson): string {
+/** Everything that is measured, of all processes together that share the port, in Prometheus' text format. */
+export function metricsText(stats: StatsJson, counts: ProcessCounts): string {
   const lines: string[] = [];
-  for (const { name, kind, help, samples } of [...cacheMetrics(stats), ...processMetrics()]) {
+  for (const { name, kind, help, samples } of [...cacheMetrics(stats), ...processMetrics(counts)]) {
     lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${kind}`);
     for (const [labels, value] of samples) if (value !== null) lines.push(`${name}${labels} ${value}`);
   }

@@ -1,10 +1,11 @@
 import type { FileCache } from '../file-cache.ts';
+import type { ProcessCounts } from '../process-counts.ts';
 import type { StatsJson } from './schemas.ts';
 
-/** Numbers of the cache (from the database) and of this process. */
-export async function statsOf(cache: FileCache, openStreams: number): Promise<StatsJson> {
+/** Numbers of the cache (from the database) and of the processes that serve it here. */
+export async function statsOf(cache: FileCache, counts: ProcessCounts): Promise<StatsJson> {
   const { entries, recordedBytes, leasedBytes, trashBytes } = await cache.statistics();
-  const { hitBytes, missBytes, originBytes } = cache.traffic;
+  const { hitBytes, missBytes, originBytes, activeFetches, activeStreams } = counts;
   return {
     entries,
     cacheBytes: recordedBytes,
@@ -14,7 +15,7 @@ export async function statsOf(cache: FileCache, openStreams: number): Promise<St
     hitBytes,
     missBytes,
     originBytes,
-    activeFetches: cache.activeFetches,
-    activeStreams: openStreams,
+    activeFetches,
+    activeStreams,
   };
 }

@@ -131,13 +131,6 @@ function database(text: string): 'sqlite:' {
   return text;
 }
 
-function workers(text: string): number {
-  if (/^\d{1,3}$/.test(text) && Number(text) > 1)
-    refuse('asks for several processes, which this version does not have yet', 'Write 1, or leave it out.');
-  if (text !== '1') refuse('is not a number of processes', 'Write 1, or leave it out.');
-  return 1;
-}
-
 function fill(text: string): 'always' | 'never' {
   if (text === 'watched') refuse('is not available in this version yet', 'Write always or never.');
   if (text !== 'always' && text !== 'never') refuse('is not a value it can have', 'Write always or never.');
@@ -189,7 +182,7 @@ export const settingsSchema = z.strictObject({
   durability: oneOf('power-loss', 'process-crash')
     .prefault('power-loss')
     .register(docs, { value: 'what', help: 'what recorded bytes survive: power-loss, process-crash' }),
-  workers: setting(workers).prefault('1').register(docs, { value: 'number', help: 'processes that share the port and the cache' }),
+  workers: integer(1, 64).prefault('1').register(docs, { value: 'number', help: 'processes that share the port and the cache' }),
   token: setting(token).optional().register(docs, {
     value: 'text',
     help: 'what the API asks for as Authorization: Bearer; others see it in the process list',

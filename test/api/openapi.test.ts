@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { createApi } from '#seekwell/api/api';
 import { silentLogger } from '#seekwell/logger';
+import { withoutCache } from '#seekwell/process-counts';
 import { apiServer } from './api-server.ts';
 
 interface Operation {
@@ -26,7 +27,7 @@ test('lists exactly the routes that exist', async () => {
   const app = createApi(api.cache, {
     baseUrl: null,
     token: null,
-    openStreams: () => 0,
+    counts: async () => withoutCache(),
     closing: new AbortController().signal,
     logger: silentLogger,
   });

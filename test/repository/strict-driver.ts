@@ -1,5 +1,8 @@
-import betterSqlite from '#seekwell/repository/sqlite/better-sqlite3-driver';
+import { loadDriver } from '#seekwell/repository/sqlite/load-driver';
 import type { SqliteDriver, SqliteParams } from '#seekwell/repository/sqlite/sqlite-driver';
+
+/** What the product uses on this version of Node. */
+const driver = await loadDriver(null);
 
 /** The parameters that `sql` names. */
 export function parametersOf(sql: string): Set<string> {
@@ -18,12 +21,12 @@ function check(sql: string, wanted: ReadonlySet<string>, params: SqliteParams | 
 }
 
 /**
- * better-sqlite3 as strict as node:sqlite is: a parameter that the statement does not name is an error. Here numbers that are not whole are too, since no
+ * The driver, better-sqlite3 as strict as node:sqlite is: a parameter that the statement does not name is an error. Here numbers that are not whole are too, since no
  * column has any.
  */
 const strictDriver: SqliteDriver = {
   open(path) {
-    const connection = betterSqlite.open(path);
+    const connection = driver.open(path);
     return {
       prepare(sql) {
         const statement = connection.prepare(sql);

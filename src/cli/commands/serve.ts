@@ -3,18 +3,15 @@ import { type Flags, loadSettings, type Settings, tokenOf } from '../../config/l
 import { isLoopback } from '../../config/loopback.ts';
 import { SETTING_NAMES } from '../../config/settings-schema.ts';
 import { SeekwellError } from '../../errors.ts';
-import type { FileCache } from '../../file-cache.ts';
-import type { RunningServer } from '../../server.ts';
-import { configOption, engineOptions, openCache } from '../open-cache.ts';
+import { configOption } from '../open-cache.ts';
 import { type ProcessLogger, processLogger } from '../process-logger.ts';
+import { startServing, stopServing } from '../serving.ts';
 import { settingOption } from '../setting-options.ts';
-import { type EndSignal, onEndSignals, stalled } from '../shutdown.ts';
+import { type EndSignal, onEndSignals } from '../shutdown.ts';
+import type { Ending } from '../workers/worker-pool.ts';
 
 /** How long streams may go on after the first signal, on a terminal: whoever presses Ctrl-C waits for the prompt. */
 const TERMINAL_DRAIN_MS = 5_000;
-
-/** What a timer of Node can count, about 24 days. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** @throws SeekwellError BAD_OPTION */
 function refuseOpenDoor(settings: Settings, token: string | null): void {
@@ -30,34 +27,48 @@ function drainTime({ drainTimeout }: Settings): number | null {
   return process.stdin.isTTY || process.stderr.isTTY ? TERMINAL_DRAIN_MS : null;
 }
 
-async function open(
-  settings: Settings,
-  token: string | null,
-  { logger }: ProcessLogger,
-): Promise<{ cache: FileCache; server: RunningServer }> {
-  const scrubbing = settings.scrubRate === null ? {} : { scrubRate: settings.scrubRate };
-  const cache = await openCache({ ...engineOptions(settings), ...scrubbing, logger, background: true });
-  try {
-    const { startServer } = await import('../../server.ts');
-    const { host, port, allowedHost = [], publicUrl = null } = settings;
-    return { cache, server: await startServer(cache, { host, port, token, allowedHosts: allowedHost, publicUrl, logger }) };
-  } catch (error) {
-    await cache.close();
-    throw error;
-  }
+/** What serves, in this process or in several. */
+interface Daemon {
+  readonly url: string;
+  /** Lets streams end. */
+  drain(): Promise<void>;
+  /** Ends what would outlive this process. */
+  kill(): void;
 }
 
-/**
- * Stops accepting and lets streams end. Without a limit of time they may go on as long as bytes move in any of them: the service manager has its own
- * limit, and a player that holds enough for a while comes back when the daemon does.
- */
-async function drain(server: RunningServer, { traffic }: FileCache, limit: number | null): Promise<void> {
-  const closed = server.close(Math.min(limit ?? LONGEST_TIMER_MS, LONGEST_TIMER_MS));
-  if (limit !== null) return closed;
-  const drained = new AbortController();
-  void closed.finally(() => drained.abort());
-  await stalled(() => traffic.hitBytes + traffic.missBytes, drained.signal);
-  return server.close(0);
+async function alone(settings: Settings, token: string | null, log: ProcessLogger): Promise<Daemon> {
+  const serving = await startServing(settings, token, log);
+  return { url: serving.server.url, drain: () => stopServing(serving, drainTime(settings)), kill: () => {} };
+}
+
+/** What ends the pool is known before it listens. */
+interface Pooled {
+  kill(): void;
+}
+
+/** Null: a worker could not start, and has said why. */
+async function shared(
+  settings: Settings,
+  token: string | null,
+  log: ProcessLogger,
+  onPool: (pool: Pooled) => void,
+): Promise<Daemon | Ending> {
+  const { dividedSettings } = await import('../workers/divided-settings.ts');
+  const divided = dividedSettings(settings);
+  const [{ WorkerPool }, { systemClock }, { tryAddress }] = await Promise.all([
+    import('../workers/worker-pool.ts'),
+    import('../../clock.ts'),
+    import('../../server.ts'),
+  ]);
+  // All of them, and those that come later, listen on the same one.
+  const port = await tryAddress(settings.host, settings.port);
+  const start = { settings: { ...divided, port }, token, drainMs: drainTime(settings) };
+  const pool = new WorkerPool({ count: settings.workers, start, clock: systemClock, logger: log.logger });
+  onPool(pool);
+  const opened = await pool.open();
+  if (typeof opened === 'string') return { url: opened, drain: () => pool.drain(), kill: () => pool.kill() };
+  pool.kill();
+  return opened;
 }
 
 async function serve(flags: Flags): Promise<void> {
@@ -65,31 +76,44 @@ async function serve(flags: Flags): Promise<void> {
   const token = await tokenOf(settings);
   refuseOpenDoor(settings, token);
   const log = await processLogger(settings);
+  let kill = (): void => {};
   // At once: whatever the process was doing, the cache is as good as before.
-  const quit = (): never => {
+  const quit = (code = 0): never => {
+    kill();
     log.flush();
-    process.exit(0);
+    process.exit(code);
   };
   // Before it listens there is nothing to wait for.
-  let onFirst: (signal: EndSignal) => void = quit;
+  let onFirst: (signal: EndSignal) => void = () => quit();
   onEndSignals((signal) => onFirst(signal), quit);
   try {
-    const { cache, server } = await open(settings, token, log);
+    const several = settings.workers > 1;
+    const daemon = several
+      ? await shared(settings, token, log, (pool) => {
+          kill = () => pool.kill();
+        })
+      : await alone(settings, token, log);
+    if (!('url' in daemon)) return quit(exitCodeOf(daemon));
     const ended = new Promise<EndSignal>((resolve) => {
       onFirst = resolve;
     });
-    process.stdout.write(`Seekwell is listening on ${server.url}\n`);
-    log.logger.info({ url: server.url, cacheDir: settings.cacheDir }, 'listening');
+    process.stdout.write(`Seekwell is listening on ${daemon.url}\n`);
+    log.logger.info({ url: daemon.url, cacheDir: settings.cacheDir, workers: settings.workers }, 'listening');
     const signal = await ended;
     log.logger.info({ signal }, 'shutting down');
-    await drain(server, cache, drainTime(settings));
-    await cache.close();
+    await daemon.drain();
   } catch (error) {
     log.flush();
     throw error;
   }
   // Whatever else would keep the process: it was asked to end.
   quit();
+}
+
+/** @throws SeekwellError INTERNAL where the worker could not say itself what happened */
+function exitCodeOf({ code, signal }: Ending): number {
+  if (code !== null && code > 0) return code;
+  throw new SeekwellError('INTERNAL', `a worker ended (${signal ?? 'without a reason'}) before it listened`);
 }
 
 export function define(program: Command): void {
