@@ -5,6 +5,7 @@ import { plainCacheDir } from '../config/cache-location.ts';
 import type { Flags, Settings } from '../config/load-settings.ts';
 import { isLoopback } from '../config/loopback.ts';
 import type { FileCache } from '../file-cache.ts';
+import { collectYoungOften } from './collect-young.ts';
 
 type CacheOptions = Parameters<typeof FileCache.open>[0];
 
@@ -48,6 +49,7 @@ export function engineOptions(settings: Settings): CacheOptions {
 
 /** Opens the cache, creating it where it does not exist. */
 export async function openCache(options: CacheOptions): Promise<FileCache> {
+  collectYoungOften();
   const { FileCache } = await import('../file-cache.ts');
   return FileCache.open(options);
 }
