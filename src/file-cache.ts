@@ -311,10 +311,11 @@ export class FileCache implements AsyncDisposable, EntryHost {
 
   /** Begins to work off the queue and to watch for what other processes add to it. */
   protected startBackground(): void {
-    const { repository, removal, logger } = this.#parts;
+    const { repository, store, removal, logger } = this.#parts;
     const background = this.#background;
     this.#scrubber?.start();
     if (background === null) return;
+    store.prepare();
     const tidied = Promise.all([this.sweep(), removal.emptyTrash()]);
     tidied.catch((error: Error) => logger.warn({}, `what dead processes left could not be tidied up: ${error.message}`));
     background.wake();

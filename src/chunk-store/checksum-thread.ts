@@ -41,6 +41,13 @@ export class ChecksumThread {
     });
   }
 
+  /** Starts the thread before its first call. */
+  prepare(): void {
+    if (this.#worker !== null) return;
+    this.#worker = this.#start();
+    this.#worker.unref();
+  }
+
   async close(): Promise<void> {
     await this.#worker?.terminate();
   }

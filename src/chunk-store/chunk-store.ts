@@ -60,6 +60,8 @@ export interface ChunkStore {
   remove(path: string): Promise<void>;
   /** The paths of all files in the store. */
   list(): AsyncIterable<string>;
+  /** Makes ready what checksums need, beside the caller: the first reader would wait 50 ms for it. */
+  prepare(): void;
   close(): Promise<void>;
 }
 

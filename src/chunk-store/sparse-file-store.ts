@@ -139,6 +139,10 @@ export class SparseFileStore implements ChunkStore {
     }
   }
 
+  prepare(): void {
+    this.#checksums.prepare();
+  }
+
   async close(): Promise<void> {
     this.#closing?.cancel();
     const idle = [...this.#open.values()].filter(({ users }) => users === 0);

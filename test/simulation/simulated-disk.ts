@@ -199,6 +199,8 @@ export class SimulatedStore implements ChunkStore {
     yield* await this.later(() => [...this.#disk.files.keys()]);
   }
 
+  prepare(): void {}
+
   async close(): Promise<void> {}
 
   /** Does `work` after a while, and answers. */
