@@ -156,6 +156,11 @@ export class SimulatedDatabase {
     return slot.repository;
   }
 
+  /** All that is committed is on the disk: a machine that is switched off in order writes everything first. */
+  switchOff(): void {
+    if (this.#surroundings.losesPower) this.#images = [this.#look.serialize()];
+  }
+
   /** Some of the last commits never were. Everybody who had it open is dead. */
   cutPower(): number {
     const kept = this.#surroundings.random.between(0, this.#images.length - 1);

@@ -88,6 +88,7 @@ const acts = {
   rot: (simulation) => {
     // What a process has held against its checksum it does not check again: the machine was off when this happened.
     for (let place = 0; place < simulation.processes.length; place++) simulation.kill(place);
+    simulation.database.switchOff();
     damage(simulation);
   },
   verify: ask('verifies', (process, id) => process.cache.verify(id, { repair: id % 2 === 0 })),
