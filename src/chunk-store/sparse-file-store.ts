@@ -86,14 +86,7 @@ export class SparseFileStore implements ChunkStore {
   }
 
   async open(path: string): Promise<ChunkFile | null> {
-    const shared = this.#open.get(path);
-    if (shared !== undefined) return this.#use(shared);
-    try {
-      return this.#share(path, await openToWrite(this.#absolute(path)), []);
-    } catch (error) {
-      if (isMissing(error)) return null;
-      throw failed('opened', error);
-    }
+    return this.#openExisting(path, []);
   }
 
   openNow(path: string): ChunkFile | null {
@@ -104,13 +97,15 @@ export class SparseFileStore implements ChunkStore {
   async create(path: string): Promise<ChunkFile> {
     const absolute = this.#absolute(path);
     const folder = dirname(absolute);
+    const folders = [folder, dirname(folder), this.#folder];
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 });
       const fd = await openFile(absolute, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
-      return this.#share(path, fd, [folder, dirname(folder), this.#folder]);
+      return this.#share(path, fd, folders);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw failed('created', error);
-      return (await this.open(path)) ?? (await this.create(path));
+      // Whoever made it may not have synced its name.
+      return (await this.#openExisting(path, folders)) ?? (await this.create(path));
     }
   }
 
@@ -158,6 +153,17 @@ export class SparseFileStore implements ChunkStore {
     if (!absolute.startsWith(this.#folder + sep))
       throw new SeekwellError('STORAGE_FAILED', `the path ${path} leads out of the cache folder`);
     return absolute;
+  }
+
+  async #openExisting(path: string, unsyncedFolders: readonly string[]): Promise<ChunkFile | null> {
+    const shared = this.#open.get(path);
+    if (shared !== undefined) return this.#use(shared);
+    try {
+      return this.#share(path, await openToWrite(this.#absolute(path)), unsyncedFolders);
+    } catch (error) {
+      if (isMissing(error)) return null;
+      throw failed('opened', error);
+    }
   }
 
   /** Two may have opened the file at the same time: the second descriptor is closed again. */
@@ -307,8 +313,10 @@ class SparseFile implements ChunkFile {
     return this.#holding('synced', async () => {
       const { unsyncedFolders: folders, fd } = this.#shared;
       try {
-        if (this.#shared.unsound) throw new SeekwellError('STORAGE_FAILED', 'the cache file could not be synced before');
+        this.#refuseUnsound();
         await this.#threads.sync?.sync(fd, folders);
+        // Another user's sync failed meanwhile: then this one passed because it came second.
+        this.#refuseUnsound();
       } catch (error) {
         this.#shared.unsound = true;
         throw error;
@@ -332,6 +340,10 @@ class SparseFile implements ChunkFile {
     if (this.#closed) return;
     this.#closed = true;
     if (this.#underWay === 0) await this.#owner.release();
+  }
+
+  #refuseUnsound(): void {
+    if (this.#shared.unsound) throw new SeekwellError('STORAGE_FAILED', 'the cache file could not be synced before');
   }
 
   async #holding<Result>(doing: string, work: () => Promise<Result>): Promise<Result> {

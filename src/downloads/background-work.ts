@@ -8,6 +8,8 @@ import type { ChunkManager } from './chunk-manager.ts';
 const LOOK = 64;
 /** After a hint the queue is looked at within this time, in milliseconds. */
 const SOON_MS = 50;
+/** After the database could not be read or written it is tried again this much later, in milliseconds. */
+const AGAIN_MS = 5_000;
 
 export interface BackgroundParts {
   readonly repository: CacheRepository;
@@ -25,7 +27,7 @@ export class BackgroundWork {
   readonly #parts: BackgroundParts;
   #looking: Promise<void> | null = null;
   #again = false;
-  #retry: Timer | null = null;
+  #due: Timer | null = null;
   #soon: Timer | null = null;
   #closed = false;
 
@@ -55,7 +57,7 @@ export class BackgroundWork {
   async close(): Promise<void> {
     this.#closed = true;
     this.#soon?.cancel();
-    this.#retry?.cancel();
+    this.#due?.cancel();
     await this.#looking;
   }
 
@@ -68,12 +70,14 @@ export class BackgroundWork {
         await manager.lookAhead.spread();
         while (await this.#startSome());
         await this.#shareRests();
-        await this.#wakeForRetry();
+        await this.#wakeWhenDue();
       }
     } catch (error) {
       if (isSeekwellError(error, ...STORAGE_CODES)) manager.storage.failed(error);
       else logger.warn({ code: asSeekwellError(error).code }, `the queue could not be read: ${asSeekwellError(error).message}`);
       this.#again = false;
+      // Nobody else may ever give a hint.
+      this.#wakeAfter(AGAIN_MS);
     }
   }
 
@@ -99,10 +103,15 @@ export class BackgroundWork {
     }
   }
 
-  async #wakeForRetry(): Promise<void> {
+  /** A backoff or a lease that ends gives no hint: a process that was killed says nothing. */
+  async #wakeWhenDue(): Promise<void> {
     const { repository, clock } = this.#parts;
-    const at = await repository.nextRetryAt(clock.now());
-    this.#retry?.cancel();
-    this.#retry = at === null ? null : clock.after(Math.max(0, at - clock.now()), () => this.wake());
+    const at = await repository.nextWorkAt(clock.now());
+    this.#wakeAfter(at === null ? null : Math.max(0, at - clock.now()));
+  }
+
+  #wakeAfter(ms: number | null): void {
+    this.#due?.cancel();
+    this.#due = ms === null || this.#closed ? null : this.#parts.clock.after(ms, () => this.wake());
   }
 }

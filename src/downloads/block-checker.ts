@@ -46,7 +46,12 @@ type CheckedSpan = Extract<ByteSource, { kind: 'span' }>;
 type Inspected = Omit<BlockRow, 'block'>;
 
 function badness(sum: Checksum, { start, end, crc32 }: Inspected): Extract<Verdict, { kind: 'bad' }> | null {
-  if (sum.kind === 'short') return { kind: 'bad', why: 'short', range: { start: sum.size, end: Number.MAX_SAFE_INTEGER } };
+  if (sum.kind === 'short') {
+    // What is left of a block loses the checksum that spoke for it: without one, damage to it would pass for right, and get a checksum of its own.
+    const keepsRest = crc32 === null && sum.size >= start;
+    const from = keepsRest ? sum.size : rangeOfBlock(blockAt(sum.size), null).start;
+    return { kind: 'bad', why: 'short', range: { start: from, end: Number.MAX_SAFE_INTEGER } };
+  }
   if (sum.kind === 'unreadable') return { kind: 'bad', why: 'unreadable', range: { start, end } };
   return crc32 === null || crc32 === sum.crc32 ? null : { kind: 'bad', why: 'checksum', range: { start, end } };
 }

@@ -288,7 +288,7 @@ export class ChunkManager implements FetchGuide {
     body: { readonly start: number; readonly end: number | null },
     held: ByteRange | null,
   ): Promise<EnsureOutcome> {
-    if (held !== null) await this.#claims.release(fetch.entry.id, held);
+    if (held !== null) await this.#claims.release(fetch.entry, held);
     // A suffix was asked for as a whole and is claimed as a whole; a whole body as it comes.
     const rows = fetch.wholeBody ? 1 : MAX_ROWS;
     const how = { limit: fetch.wholeBody ? null : body.end, priority: PRIORITY.CRITICAL, rows };
@@ -320,7 +320,7 @@ export class ChunkManager implements FetchGuide {
   }
 
   async #giveBack(entry: EntryRow, start: number, end: number): Promise<Acquired> {
-    await this.#claims.release(entry.id, { start, end });
+    await this.#claims.release(entry, { start, end });
     this.#room();
     return { kind: 'again' };
   }

@@ -44,9 +44,9 @@ export class Claims {
     }
   }
 
-  release(entryId: number, range: ByteRange): Promise<void> {
+  release({ id: entryId, epoch }: Pick<EntryRow, 'id' | 'epoch'>, range: ByteRange): Promise<void> {
     const { repository, clock, settings } = this.#parts;
-    return repository.release({ entryId, range, fill: settings.fill }, clock.now());
+    return repository.release({ entryId, epoch, range, fill: settings.fill }, clock.now());
   }
 
   /** From now on nothing is granted. Resolves when what was asked for before is answered. */
@@ -59,7 +59,7 @@ export class Claims {
   async #ensure(request: Omit<EnsureRequest, 'quota'>, purpose: EvictFor): Promise<EnsureOutcome> {
     const outcome = await this.#parts.room.ensure(request, purpose);
     if (outcome.kind !== 'mine' || !this.#closed) return outcome;
-    await this.release(request.entryId, { start: request.offset, end: outcome.end });
+    await this.release({ id: request.entryId, epoch: request.epoch }, { start: request.offset, end: outcome.end });
     return { kind: 'gone' };
   }
 }

@@ -291,7 +291,8 @@ export class EntryReader {
   async #look(): Promise<void> {
     const view = await this.#parts.repository.readView(this.#entry.id, this.#demand.position);
     if (view === null) throw new SeekwellError('ENTRY_NOT_FOUND', 'the entry was removed');
-    const known = view.entry.epoch === this.#entry.epoch ? null : knownVersion(view.entry);
+    // Each time: an epoch that was nobody's version yet may be another one's now.
+    const known = knownVersion(view.entry);
     if (known !== null) this.#refuseOtherVersion(known);
     this.#entry = view.entry;
     this.#span = view.span;

@@ -81,12 +81,12 @@ export class FetchConsequences {
   }
 
   async #release(fetch: ChunkDownloader, end: FetchEnd): Promise<void> {
-    // After a removal the rows in this range, if any, belong to another fetch.
     if (end.kind === 'gone' || fetch.limit < fetch.start) return;
     const { repository, fill, clock } = this.#parts;
     // Beyond the end there is nothing to fill.
     const fills = fill && end.kind !== 'unsatisfiable';
-    await repository.release({ entryId: fetch.entry.id, range: { start: fetch.start, end: fetch.limit }, fill: fills }, clock.now());
+    const { id: entryId, epoch } = fetch.entry;
+    await repository.release({ entryId, epoch, range: { start: fetch.start, end: fetch.limit }, fill: fills }, clock.now());
   }
 
   async #record(fetch: ChunkDownloader, end: FetchEnd): Promise<void> {

@@ -59,12 +59,14 @@ export class LeaseKeeper {
     this.#idle = new Set(idle.map(nameOf));
     for (const row of idle) {
       if (!before.has(nameOf(row))) continue;
-      await this.#repository.release({ entryId: row.entryId, range: row, fill: this.#fill }, this.#clock.now());
+      const { entryId, epoch } = row;
+      await this.#repository.release({ entryId, epoch, range: row, fill: this.#fill }, this.#clock.now());
     }
   }
 
   #isWorkedOff(row: HeldRow): boolean {
-    for (const fetch of this.#fetches.of(row.entryId)) if (fetch.start <= row.end && fetch.limit >= row.start) return true;
+    for (const fetch of this.#fetches.of(row.entryId))
+      if (fetch.entry.epoch === row.epoch && fetch.start <= row.end && fetch.limit >= row.start) return true;
     return false;
   }
 }

@@ -230,8 +230,12 @@ export type CommitOutcome =
 /** A row that this process holds. */
 export interface HeldRow extends ByteRange {
   readonly entryId: number;
+  readonly epoch: number;
   readonly priority: Priority;
 }
+
+/** Nothing is given up where the epoch moved: what is leased there now belongs to another fetch. */
+export type ReleaseRequest = { entryId: number; epoch: number; range: ByteRange; fill: boolean };
 
 /** A row that background work could claim. */
 export interface PendingRow extends ByteRange {
@@ -323,7 +327,7 @@ export interface CacheRepository extends BlockRecords {
   /** Extends this process's leases. Returns the rows that are still held. */
   renew(now: number): Promise<HeldRow[]>;
   /** Gives up this process's rows of the entry within `range`: back to the queue where somebody asked for them, else gone. `fill`: the process fills. */
-  release(request: { entryId: number; range: ByteRange; fill: boolean }, now: number): Promise<void>;
+  release(request: ReleaseRequest, now: number): Promise<void>;
   /** As `release`, for every row whose lease is not live, or whose holder is one of `dead`. Returns how many there were. */
   sweep(fill: boolean, now: number, dead?: readonly string[]): Promise<number>;
   /** Who holds leases, live or not. */
@@ -351,8 +355,8 @@ export interface CacheRepository extends BlockRecords {
    * no more than some hundreds of entries have rows; beyond that a choice among the first of the queue and those read last.
    */
   pendingWork(limit: number, now: number): Promise<PendingRow[]>;
-  /** When the next entry with rows may be tried again, or null. */
-  nextRetryAt(now: number): Promise<number | null>;
+  /** When there may be background work that there is not now: the next backoff of an entry with rows is over, or the next lease. Null: not by itself. */
+  nextWorkAt(now: number): Promise<number | null>;
 
   // Removal: durable before any byte is unlinked.
 

@@ -1,5 +1,5 @@
-import { stat, truncate, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rename, stat, truncate, unlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -105,6 +105,26 @@ describe('a file of the store', () => {
     await first.close();
     await second.close();
     expect((await bytesAt(store, 0, 10)).toString()).toBe('abcd');
+  });
+
+  test('after a sync that failed nobody who has it open is told that anything is on the disk; whoever opens it anew may be', async () => {
+    const { store, folder } = await openStore();
+    const [one, other] = await Promise.all([store.create(PATH), store.create(PATH)]);
+    await one.write([Buffer.from('ab')], 0);
+    await other.write([Buffer.from('cd')], 2);
+    // The sync of the new name fails, once.
+    const names = join(folder, dirname(PATH));
+    await rename(names, `${names}-away`);
+    await expect(one.sync()).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+    await rename(`${names}-away`, names);
+    await expect(other.sync()).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+    await expect(one.sync()).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+    expect(store.openNow(PATH)).toBeNull();
+    const anew = await store.create(PATH);
+    await anew.write([Buffer.from('ef')], 4);
+    await anew.sync();
+    await Promise.all([one.close(), other.close(), anew.close()]);
+    expect((await bytesAt(store, 0, 10)).toString()).toBe('abcdef');
   });
 
   test('syncs of several writers resolve, and a close waits for them', async () => {

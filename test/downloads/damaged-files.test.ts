@@ -94,7 +94,7 @@ test('without its origin a damaged block is no wrong byte: an error before the f
   expect([bytes.length, firstDifference(film.seed, 0, bytes)]).toEqual([2 * MIB, null]);
 });
 
-test('cut short: right bytes, and only what is missing is fetched', async () => {
+test('cut short: right bytes, and only what is missing is fetched, with the rest of its block', async () => {
   const { cacheDir, film, path } = await cachedFilm(SIZE);
   const sent = film.bytesSent;
   await truncate(path, 4 * MIB + 100);
@@ -102,7 +102,16 @@ test('cut short: right bytes, and only what is missing is fetched', async () => 
   const { status, bytes, cut } = await received(await server.streamOf(film.url));
   expect([status, cut, firstDifference(film.seed, 0, bytes), bytes.length]).toEqual([200, false, null, SIZE]);
   await eventually('everything', async () => (await server.cache.infoOf(1)).state === 'Complete');
-  expect(film.bytesSent - sent).toBe(2 * MIB + 600);
+  expect(film.bytesSent - sent).toBe(2 * MIB + 700);
+});
+
+test('cut short and damaged before the new end: right bytes', async () => {
+  const { cacheDir, film, path } = await cachedFilm(SIZE);
+  await flipByte(path, 4 * MIB + 50);
+  await truncate(path, 4 * MIB + 100);
+  const server = await CacheServer.start({ cacheDir });
+  const { body } = await get(await server.streamOf(film.url));
+  expect([body.length, firstDifference(film.seed, 0, body)]).toEqual([SIZE, null]);
 });
 
 test('cut short while it is read: right bytes', async () => {

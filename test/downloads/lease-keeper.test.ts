@@ -8,11 +8,11 @@ import { ManualClock } from '../support/manual-clock.ts';
 test('a row that nobody works off is given back, though other fetches go on', async () => {
   const clock = new ManualClock();
   const fetches = new FetchTable();
-  const entry = { id: 1, originalUrl: 'https://origin.test/film.mkv' };
+  const entry = { id: 1, epoch: 0, originalUrl: 'https://origin.test/film.mkv' };
   fetches.add({ entry, start: 0, position: 10, limit: 99, truncate: () => {} } as unknown as ChunkDownloader);
-  const worked: HeldRow = { entryId: 1, start: 10, end: 99, priority: 0 };
+  const worked: HeldRow = { entryId: 1, epoch: 0, start: 10, end: 99, priority: 0 };
   // Its fetch has ended, and the database could not be written when it gave its row back.
-  const left: HeldRow = { entryId: 1, start: 200, end: 299, priority: 0 };
+  const left: HeldRow = { entryId: 1, epoch: 0, start: 200, end: 299, priority: 0 };
   const rows = [worked, left];
   const released: unknown[] = [];
   const repository = {
@@ -33,6 +33,6 @@ test('a row that nobody works off is given back, though other fetches go on', as
   }
   // What has just been claimed has no fetch either: only the second time it counts.
   expect(renewals).toStrictEqual([0, 1, 1, 1]);
-  expect(released).toStrictEqual([{ entryId: 1, range: left, fill: true }]);
+  expect(released).toStrictEqual([{ entryId: 1, epoch: 0, range: left, fill: true }]);
   leases.close();
 });

@@ -76,6 +76,7 @@ const READ_PLANS: Record<Exclude<keyof typeof READS, 'changeToken'>, readonly st
     'SEARCH e USING COVERING INDEX cache_entries_by_retry_at (retry_at>? AND retry_at<?)',
     'SEARCH q EXISTS USING COVERING INDEX cache_download_queue_by_range (cache_entry_id=?)',
   ],
+  nextLeaseEnd: ['SEARCH cache_download_queue USING COVERING INDEX cache_download_queue_leased'],
   blocks: [
     BY_ID,
     'SEARCH k USING PRIMARY KEY (cache_entry_id=? AND block=?) LEFT-JOIN',
@@ -121,7 +122,7 @@ const WRITE_PLANS: Record<keyof typeof WRITES, readonly string[]> = {
   deleteRow: [ROW_BY_ID],
   unleaseRow: [ROW_BY_ID],
   leasedRowsOf: ['SEARCH cache_download_queue USING INDEX cache_download_queue_leased (cache_entry_id=? AND start_byte<?)'],
-  renew: ['SCAN cache_download_queue USING COVERING INDEX cache_download_queue_leased'],
+  renew: ['SCAN cache_download_queue USING COVERING INDEX cache_download_queue_leased', BY_ID],
   rowsOfOwner: ['SCAN q USING INDEX cache_download_queue_leased', BY_ID],
   deadRows: ['SCAN q USING INDEX cache_download_queue_leased', BY_ID],
   deleteSpan: ['SEARCH cache_chunks USING PRIMARY KEY (cache_entry_id=? AND start_byte=?)'],

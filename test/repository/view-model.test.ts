@@ -182,8 +182,8 @@ const steps = {
       { entryId, epoch, total: n % 4 === 0 ? 0 : n % 4 === 1 ? b + 1 : WORLD, description: description(null), headers: {} },
       world.now,
     ),
-  release: (world, step, { id: entryId }, repository) =>
-    repository.release({ entryId, range: rangeOf(step), fill: step.n % 2 === 0 }, world.now),
+  release: (world, step, { id: entryId, epoch }, repository) =>
+    repository.release({ entryId, epoch, range: rangeOf(step), fill: step.n % 2 === 0 }, world.now),
   sweep: (world, { n }, _entry, repository) => repository.sweep(n % 2 === 0, world.now),
   fill: (world, _step, { id: entryId, epoch }, repository) => repository.fill({ entryId, epoch, chunkSize: 5 }, world.now),
   prefetch: (world, step, { id: entryId }, repository) =>

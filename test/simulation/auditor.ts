@@ -1,4 +1,6 @@
+import { crc32 } from 'node:zlib';
 import type Database from 'better-sqlite3';
+import { rangeOfBlock } from '#seekwell/core/blocks';
 import { type ByteRange, missing, normalize } from '#seekwell/core/byte-ranges';
 import type { SimulatedDatabase } from './simulated-database.ts';
 import type { SimulatedDisk, SimulatedFile } from './simulated-disk.ts';
@@ -24,6 +26,12 @@ interface RawRange {
   readonly owner?: string | null;
 }
 
+interface RawChecksum {
+  readonly entry: number;
+  readonly block: number;
+  readonly crc32: number;
+}
+
 interface RawState {
   readonly id: number;
   readonly state: string;
@@ -47,6 +55,9 @@ function prepare(database: Database.Database) {
     states: database.prepare<[], RawState>(
       `SELECT cache_entry_id AS id, state, downloaded_bytes AS downloaded, span_count AS spans, pending_chunks AS pending
         FROM cache_entry_states ORDER BY cache_entry_id`,
+    ),
+    checksums: database.prepare<[], RawChecksum>(
+      'SELECT cache_entry_id AS entry, block, crc32 FROM cache_block_checksums ORDER BY cache_entry_id, block',
     ),
     sums: database.prepare<[], { kept: number; trash: number }>(
       'SELECT recorded_bytes AS kept, (SELECT COALESCE(SUM(bytes), 0) FROM cache_trash) AS trash FROM cache_statistics',
@@ -101,10 +112,16 @@ export class Auditor {
     const spans = byEntry(look.spans.all());
     const rows = byEntry(look.rows.all());
     const states = new Map(look.states.all().map((state) => [state.id, state]));
+    const checksums = look.checksums.all();
     for (const entry of entries) {
       const own = spans.get(entry.id) ?? [];
       const wanted = rows.get(entry.id) ?? [];
-      this.#checkSpans(entry, own);
+      const version = this.#checkSpans(entry, own);
+      checkChecksums(
+        checksums.filter(({ entry: id }) => id === entry.id),
+        own,
+        version,
+      );
       this.#checkRows(entry, own, wanted);
       this.#checkState(entry, own, wanted, states.get(entry.id));
     }
@@ -132,13 +149,13 @@ export class Auditor {
     return known;
   }
 
-  #checkSpans(entry: RawEntry, spans: readonly RawRange[]): void {
+  #checkSpans(entry: RawEntry, spans: readonly RawRange[]): Version | null {
     let before = -2;
     for (const { start, end } of spans) {
       if (start <= before + 1) throw new SimulationFailure('spans are apart', `spans of entry ${entry.id} overlap or touch at ${start}`);
       before = end;
     }
-    if (spans.length === 0) return;
+    if (spans.length === 0) return null;
     if (entry.total !== null && entry.total > 0 && before >= entry.total)
       throw new SimulationFailure('spans are apart', `a span of entry ${entry.id} ends at ${before}, beyond its total ${entry.total}`);
     const resource = this.#resources[Number(entry.media)] as SimulatedResource;
@@ -146,6 +163,20 @@ export class Auditor {
     if (versions.length !== 1)
       throw new SimulationFailure('spans are true', `entry ${entry.id} has spans of ${entry.etag}, ${entry.modified}, ${entry.total}`);
     this.#checkBytes(entry, spans, versions[0] as Version);
+    return versions[0] as Version;
+  }
+
+  /** The bytes of recorded blocks that have a checksum, by file: damage to these must be noticed. */
+  summed(): { readonly path: string; readonly range: ByteRange; readonly all: boolean }[] {
+    const look = this.#look();
+    const checksums = look.checksums.all();
+    const spans = look.spans.all();
+    return look.entries.all().flatMap(({ id, path, total }) => {
+      const ranges = checksums.flatMap(({ entry, block }) => (entry === id ? [rangeOfBlock(block, total)] : []));
+      const own = spans.filter(({ entry }) => entry === id);
+      const all = own.every((span) => missing(ranges, span).length === 0);
+      return ranges.map((range) => ({ path, range, all }));
+    });
   }
 
   #checkBytes(entry: RawEntry, spans: readonly ByteRange[], version: Version): void {
@@ -156,7 +187,8 @@ export class Auditor {
     const rewritten = normalize(file.takeRewritten());
     const still = known?.version === version ? known.ranges.flatMap((range) => missing(rewritten, range)) : [];
     const seen = normalize(still);
-    for (const span of spans) for (const part of missing(seen, span)) checkPart(entry, file, version, part);
+    const exempt = normalize([...seen, ...file.damaged]);
+    for (const span of spans) for (const part of missing(exempt, span)) checkPart(entry, file, version, part);
     this.#verified.set(entry.path, { version, ranges: spans.map(({ start, end }) => ({ start, end })) });
   }
 
@@ -193,6 +225,30 @@ export class Auditor {
     if (this.#quota !== null && recorded + leased + trash > this.#quota)
       throw new SimulationFailure('quota', `${recorded} recorded + ${leased} leased + ${trash} in the trash are more than ${this.#quota}`);
   }
+}
+
+/** A checksum is of a block that is wholly recorded, and of the bytes that the origin has there. */
+function checkChecksums(checksums: readonly RawChecksum[], spans: readonly RawRange[], version: Version | null): void {
+  for (const { entry, block, crc32: told } of checksums) {
+    const { start, end } = rangeOfBlock(block, version?.size ?? null);
+    if (version === null || start > end || !spans.some((span) => span.start <= start && span.end >= end))
+      throw new SimulationFailure('checksums are true', `block ${block} of entry ${entry} has a checksum, and is not all there`);
+    if (told !== sumOf(version, block, start, end))
+      throw new SimulationFailure(
+        'checksums are true',
+        `the checksum of block ${block} of entry ${entry} is not of version ${version.number}`,
+      );
+  }
+}
+
+const sums = new WeakMap<Version, Map<number, number>>();
+
+function sumOf(version: Version, block: number, start: number, end: number): number {
+  const known = sums.get(version) ?? new Map<number, number>();
+  sums.set(version, known);
+  const sum = known.get(block) ?? crc32(version.content.subarray(start, end + 1));
+  known.set(block, sum);
+  return sum;
 }
 
 function checkPart(entry: RawEntry, file: SimulatedFile, version: Version, { start, end }: ByteRange): void {

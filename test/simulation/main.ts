@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { catchBug, PLANTED_BUGS } from './planted-bugs.ts';
+import { catchBug, PLANTED_BUGS, type PlantedBug } from './planted-bugs.ts';
 import { SeedRunner } from './seed-runner.ts';
 import type { SimulationResult } from './simulation.ts';
 
@@ -33,54 +33,82 @@ async function replay(seed: number): Promise<void> {
   if (result.failure !== null) process.exitCode = 1;
 }
 
-async function showPlanted(): Promise<void> {
-  for (const bug of PLANTED_BUGS) {
-    const caught = await catchBug(bug, MOST);
-    if (caught === null) process.exitCode = 1;
-    const how =
-      caught === null ? `not caught by ${MOST} simulations` : `${caught.simulations} (seed ${caught.seed}): ${caught.failure.invariant}`;
-    console.log(`${bug.name}: ${how}`);
-  }
+/** What a child is to do: seeds, or the planted bug of this index. */
+type Work = readonly number[] | { readonly bug: number };
+/** What it tells. */
+type Report = readonly Told[] | { readonly line: string; readonly caught: boolean };
+
+async function catchOne(index: number): Promise<Report> {
+  const bug = PLANTED_BUGS[index] as PlantedBug;
+  const caught = await catchBug(bug, MOST);
+  if (caught === null) return { line: `| ${bug.name} | not within ${MOST} | |`, caught: false };
+  return { line: `| ${bug.name} | ${caught.simulations} (seed ${caught.seed}) | ${caught.failure.invariant} |`, caught: true };
 }
 
-/** Runs what the parent sends, and tells it. */
+/** Does what the parent sends, and tells it. */
 async function work(): Promise<void> {
   const runner = await SeedRunner.open();
   for (;;) {
-    const batch = await new Promise<number[] | 'end'>((resolve) => process.once('message', resolve));
-    if (batch === 'end') break;
-    const results: Told[] = [];
-    for (const seed of batch) results.push(tell(await runner.run(seed)));
-    process.send?.(results);
+    const next = await new Promise<Work | 'end'>((resolve) => process.once('message', resolve));
+    if (next === 'end') break;
+    if ('bug' in next) process.send?.(await catchOne(next.bug));
+    else {
+      const results: Told[] = [];
+      for (const seed of next) results.push(tell(await runner.run(seed)));
+      process.send?.(results);
+    }
   }
   runner.close();
   process.disconnect();
 }
 
-async function runAll(from: number, count: number, jobs: number): Promise<void> {
-  const started = performance.now();
-  const seeds = Array.from({ length: count }, (_, index) => from + index);
-  let [failed, steps] = [0, 0];
+/** Has `jobs` processes work off `works`; `done` hears each report with its number. */
+async function workOff(works: readonly Work[], jobs: number, done: (report: Report, number: number) => void): Promise<void> {
+  let next = 0;
   const runs = Array.from({ length: jobs }, async () => {
     const child = fork(fileURLToPath(import.meta.url), ['--worker'], { execArgv: process.execArgv });
     const exit = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    let number = 0;
     const give = (): void => {
-      const batch = seeds.splice(0, BATCH);
-      child.send(batch.length > 0 ? batch : 'end');
+      number = next++;
+      child.send(works[number] ?? 'end');
     };
-    child.on('message', (results: Told[]) => {
-      for (const result of results) {
-        steps += result.steps;
-        if (result.failure === null) continue;
-        failed++;
-        print(result);
-      }
+    child.on('message', (report: Report) => {
+      done(report, number);
       give();
     });
     give();
     if ((await exit) !== 0) throw new Error('a process that ran seeds ended early');
   });
   await Promise.all(runs);
+}
+
+/** The table of docs/simulation.md. */
+async function showPlanted(jobs: number): Promise<void> {
+  const lines: string[] = [];
+  const works = PLANTED_BUGS.map((_, bug) => ({ bug }));
+  await workOff(works, jobs, (report, number) => {
+    if (!('line' in report)) return;
+    lines[number] = report.line;
+    if (!report.caught) process.exitCode = 1;
+  });
+  console.log(`| planted | caught within | by |\n| --- | --- | --- |\n${lines.join('\n')}`);
+}
+
+async function runAll(from: number, count: number, jobs: number): Promise<void> {
+  const started = performance.now();
+  const seeds = Array.from({ length: count }, (_, index) => from + index);
+  const batches = Array.from({ length: Math.ceil(count / BATCH) }, (_, index) => seeds.slice(index * BATCH, (index + 1) * BATCH));
+  let [failed, steps] = [0, 0];
+  await workOff(batches, jobs, (results) => {
+    if ('line' in results) return;
+    for (const result of results) {
+      steps += result.steps;
+      if (result.failure === null) continue;
+      failed++;
+      print(result);
+    }
+  });
   const seconds = (performance.now() - started) / 1_000;
   console.log(
     `${failed} of ${count} failed; ${steps} steps, ${seconds.toFixed(1)} s, ${(count / seconds).toFixed(1)} seeds/s with ${jobs} processes`,
@@ -100,5 +128,5 @@ const { values } = parseArgs({
 });
 if (values.worker) await work();
 else if (values.seed !== undefined) await replay(Number(values.seed));
-else if (values.planted) await showPlanted();
+else if (values.planted) await showPlanted(Number(values.jobs));
 else await runAll(Number(values.from), Number(values.seeds), Number(values.jobs));

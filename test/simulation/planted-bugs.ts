@@ -1,4 +1,5 @@
 import type { ChunkFile } from '#seekwell/chunk-store/chunk-store';
+import { BLOCK_BYTES } from '#seekwell/core/blocks';
 import { rangeOf } from '#seekwell/downloads/reader-demand';
 import type { OriginBody, OriginClient } from '#seekwell/origin/origin-client';
 import type { CacheRepository, CommitRequest, EnsureRequest } from '#seekwell/repository/cache-repository';
@@ -9,7 +10,7 @@ import type { WrapCommitter, WrongSql } from './simulated-database.ts';
 import type { SimulatedDisk } from './simulated-disk.ts';
 import type { Wraps } from './simulated-process.ts';
 import type { SimulationFailure } from './simulation-failure.ts';
-import { type Fault, planOf } from './simulation-plan.ts';
+import { type Fault, planOf, type SimulationPlan } from './simulation-plan.ts';
 
 /** One thing that is wrong, outside of the product's code: nothing in the product knows of it. */
 export interface PlantedBug {
@@ -18,8 +19,8 @@ export interface PlantedBug {
   readonly wraps?: Wraps;
   /** It cannot show without these. */
   readonly needs?: readonly Fault[];
-  /** It cannot show in a cache without a limit. */
-  readonly needsQuota?: boolean;
+  /** Whether it can show in a world of this plan; left out: in any. */
+  readonly showsIn?: (plan: SimulationPlan) => boolean;
   /** It shows in one of a hundred simulations or so. */
   readonly rare?: boolean;
 }
@@ -33,8 +34,7 @@ function instead(
     close: () => committer.close(),
     call: ((called, ...args) => {
       if (called !== name) return committer.call(called, ...args);
-      const ask = (sql: string, ...params: unknown[]): unknown => database.look.prepare(sql).get(...params);
-      return other(args[0] as never, args[1] as number, committer.call.bind(committer), ask);
+      return other(args[0] as never, args[1] as number, committer.call.bind(committer), (sql, ...params) => database.ask(sql, ...params));
     }) as Committer['call'],
   });
 }
@@ -62,25 +62,39 @@ function changedOrigin(open: (origin: OriginClient) => OriginClient['open']): Wr
   return { origin: (origin) => ({ open: open(origin), close: () => origin.close() }) };
 }
 
-/** The file goes first, its rows after it. */
-function unlinksFirst(repository: CacheRepository, disk: SimulatedDisk): CacheRepository {
-  const unlink = async (id: number): Promise<void> => disk.remove((await repository.getEntry(id))?.filePath ?? '');
+/** `repository`, except for what `change` makes of its methods. */
+function changedRepository(repository: CacheRepository, change: Partial<CacheRepository>): CacheRepository {
   return new Proxy(repository, {
     get(target, name) {
-      if (name === 'removeBytes')
-        return async (...[request, now]: Parameters<CacheRepository['removeBytes']>) => {
-          await unlink(request.entryId);
-          return target.removeBytes(request, now);
-        };
-      if (name === 'deleteEntry')
-        return async (...[id, now]: Parameters<CacheRepository['deleteEntry']>) => {
-          await unlink(id);
-          return target.deleteEntry(id, now);
-        };
-      const value = Reflect.get(target, name, target);
+      const value = Reflect.get(name in change ? change : target, name);
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
+}
+
+/** The file goes first, its rows after it. */
+function unlinksFirst(repository: CacheRepository, disk: SimulatedDisk): CacheRepository {
+  const unlink = async (id: number): Promise<void> => disk.remove((await repository.getEntry(id))?.filePath ?? '');
+  return changedRepository(repository, {
+    removeBytes: async (request, now) => {
+      await unlink(request.entryId);
+      return repository.removeBytes(request, now);
+    },
+    deleteEntry: async (id, now) => {
+      await unlink(id);
+      return repository.deleteEntry(id, now);
+    },
+  });
+}
+
+function withoutChecksums(repository: CacheRepository): CacheRepository {
+  return changedRepository(repository, {
+    blocks: async (request) => (await repository.blocks(request))?.map((row) => ({ ...row, crc32: null })) ?? null,
+  });
+}
+
+function hasQuota({ settings }: SimulationPlan): boolean {
+  return settings.quota !== null;
 }
 
 /** A body that breaks off and says that this was all. */
@@ -101,7 +115,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   { name: 'a span is recorded before its bytes are durable', wraps: changedFile(() => ({ sync: async () => {} })) },
   {
     name: 'a sync that failed passes for one that did not',
-    rare: true,
     wraps: changedFile((file) => ({ sync: () => file.sync().catch(() => {}) })),
     needs: ['disk'],
   },
@@ -111,7 +124,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     needs: ['disk'],
   },
   { name: 'a file is unlinked before its rows are gone', wraps: { repository: unlinksFirst }, needs: ['removal'] },
-  { name: 'a removal does not wait for the disk', sql: { forgetsRemovals: true }, needs: ['power', 'removal'] },
+  { name: 'a removal does not wait for the disk', rare: true, sql: { forgetsRemovals: true }, needs: ['power', 'removal'] },
   {
     name: 'a commit of a gone epoch is recorded',
     rare: true,
@@ -121,11 +134,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         return real('commit', { ...request, epoch }, now);
       }),
     },
-    needs: ['removal'],
+    needs: ['change', 'network'],
   },
   {
     name: 'a removal leaves the entry complete',
-    rare: true,
     sql: wrongly('SET epoch = epoch + 1', 'is_complete = 0, ', ''),
     needs: ['loss'],
   },
@@ -150,11 +162,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     sql: wrongly('FROM cache_chunks WHERE cache_entry_id = $id AND start_byte BETWEEN', '$end', '$end - 1'),
   },
   { name: 'the kept sum misses spans that grow', sql: { schema: 'DROP TRIGGER cache_chunks_updated' } },
-  { name: 'the quota does not count leases', sql: wrongly('AS leased', 'SUM(end_byte - start_byte + 1)', 'SUM(0)'), needsQuota: true },
+  { name: 'the quota does not count leases', sql: wrongly('AS leased', 'SUM(end_byte - start_byte + 1)', 'SUM(0)'), showsIn: hasQuota },
   {
     name: 'a commit without a lease is not held to the quota',
+    rare: true,
     wraps: { committer: instead('commit', (request: CommitRequest, now, real) => real('commit', { ...request, quota: null }, now)) },
-    needsQuota: true,
+    needs: ['freeze'],
+    showsIn: hasQuota,
   },
   {
     name: 'no answer is held against the version that is known',
@@ -196,12 +210,36 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       }),
     },
     needs: ['clock', 'kill'],
+    showsIn: ({ knowsTheDead }) => !knowsTheDead,
   },
   {
     name: 'a backoff never ends',
     rare: true,
-    sql: wrongly('SET attempts = attempts + 1', '$retry_at', '$retry_at + 1000000000000'),
+    sql: wrongly('levels (priority)', 'OR e.retry_at NOT BETWEEN $now + 1 AND $latest', 'OR $now > $latest'),
     needs: ['network'],
+  },
+  {
+    name: 'nobody looks when a lease ends',
+    rare: true,
+    sql: wrongly('MIN(lease_until)', 'MIN(lease_until)', 'NULL'),
+    showsIn: ({ faults, knowsTheDead }) => !knowsTheDead && (faults.has('kill') || faults.has('power')),
+  },
+  { name: 'blocks are not held against their checksums', wraps: { repository: withoutChecksums }, needs: ['rot'] },
+  {
+    name: 'a checksum is of other bytes',
+    wraps: changedFile((file) => ({
+      checksum: ({ start, end }, urgency) => file.checksum({ start, end: Math.max(start, end - 1) }, urgency),
+    })),
+  },
+  {
+    name: 'a block has a checksum before it is whole',
+    sql: wrongly('AS span_end', 'SELECT c.end_byte', `SELECT c.end_byte + ${BLOCK_BYTES}`),
+  },
+  { name: 'a cut keeps the spans', wraps: { committer: instead('cut', async () => true) }, needs: ['rot'] },
+  {
+    name: 'a cut keeps the checksum',
+    sql: wrongly('DELETE FROM cache_block_checksums', 'BETWEEN $first AND $last', 'BETWEEN $last + 1 AND $first - 1'),
+    needs: ['rot'],
   },
 ];
 
@@ -218,8 +256,7 @@ export async function catchBug(bug: PlantedBug, most: number): Promise<Catch | n
   try {
     for (let seed = 1, simulations = 0; simulations < most; seed++) {
       const plan = planOf(new SeededRandom(seed));
-      if (!(bug.needs ?? []).every((fault) => plan.faults.has(fault)) || (bug.needsQuota === true && plan.settings.quota === null))
-        continue;
+      if (!(bug.needs ?? []).every((fault) => plan.faults.has(fault)) || bug.showsIn?.(plan) === false) continue;
       simulations++;
       const { failure } = await runner.run(seed, bug.wraps);
       if (failure !== null) return { seed, simulations, failure };

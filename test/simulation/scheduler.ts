@@ -5,10 +5,12 @@ import { SimulationFailure } from './simulation-failure.ts';
 /** Whatever can be ended at any moment: nothing of it runs afterwards. */
 export interface Life {
   alive: boolean;
+  /** Nothing of it runs before: the system does not let it. Milliseconds since the beginning. */
+  frozenUntil?: number;
 }
 
 interface Task {
-  readonly due: number;
+  due: number;
   readonly tie: number;
   readonly life: Life;
   readonly run: () => void;
@@ -83,6 +85,11 @@ export class Scheduler {
       }
       this.#pop();
       if (task.cancelled || !task.life.alive) continue;
+      if (task.life.frozenUntil !== undefined && task.life.frozenUntil > task.due) {
+        task.due = task.life.frozenUntil;
+        this.#push(task);
+        continue;
+      }
       this.#count(task.due);
       task.run();
       await settled();

@@ -6,7 +6,7 @@ import { SeedRunner } from './seed-runner.ts';
 
 const TIMEOUT_MS = 300_000;
 /** As many as take half a minute. */
-const SEEDS = 100;
+const SEEDS = 400;
 
 async function openRunner(): Promise<SeedRunner> {
   const runner = await SeedRunner.open();
@@ -37,6 +37,7 @@ test(
     }
     // Else the simulations would prove less than they seem to.
     const happened = ['killed', 'power cut that took commits', 'change', 'clock', 'disk', 'database', 'remove', 'expire', 'reader: served'];
+    happened.push('damaged', 'rot', 'freeze', 'verify');
     happened.push(
       '200 changed',
       '206 bytes',

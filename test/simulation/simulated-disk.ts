@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { Checksum, ChunkFile, ChunkStore } from '#seekwell/chunk-store/chunk-store';
-import type { ByteRange } from '#seekwell/core/byte-ranges';
+import { type ByteRange, missing } from '#seekwell/core/byte-ranges';
 import { SeekwellError } from '#seekwell/errors';
 import type { Life, Scheduler } from './scheduler.ts';
 import type { SeededRandom } from './seeded-random.ts';
@@ -28,6 +28,10 @@ export class SimulatedFile {
   #rewritten: ByteRange[] = [];
   /** Its name is on the disk. */
   named = false;
+  /** Syncs that failed. */
+  failures = 0;
+  /** What the disk has not kept as it was written, and nobody has written anew since. */
+  damaged: ByteRange[] = [];
 
   constructor(path: string) {
     this.path = path;
@@ -53,11 +57,31 @@ export class SimulatedFile {
     return end - position;
   }
 
+  /** The system could not write some pages, and keeps no note of it: who has the file open now must never trust it again. */
+  failToSync(random: SeededRandom): void {
+    this.failures++;
+    this.#dirty = this.#dirty.filter(() => random.chance(0.5));
+  }
+
   /** Makes durable what was written. */
   sync(): void {
     this.named = true;
     for (const { start, end } of this.#dirty) this.#settle(start, end);
     this.#dirty = [];
+  }
+
+  /** Other bytes than were written, from `start` to `end`; both included. */
+  rot(start: number, end: number): void {
+    for (const bytes of [this.visible, this.durable]) for (let at = start; at <= end; at++) bytes[at] = (bytes[at] as number) ^ 0x40;
+    this.damaged.push({ start, end });
+  }
+
+  /** What lies from `length` on is gone. */
+  cutShort(length: number): void {
+    for (const bytes of [this.visible, this.durable]) bytes.fill(0, length);
+    this.visibleLength = Math.min(this.visibleLength, length);
+    this.durableLength = Math.min(this.durableLength, length);
+    this.damaged.push({ start: length, end: Number.MAX_SAFE_INTEGER });
   }
 
   /** Of what was not synced, some sectors reached the disk, some did not, some in part, in no order. */
@@ -85,6 +109,7 @@ export class SimulatedFile {
   #settle(start: number, end: number): void {
     if (end <= start) return;
     this.#rewritten.push({ start, end: end - 1 });
+    if (this.damaged.length > 0) this.damaged = this.damaged.flatMap((range) => missing([{ start, end: end - 1 }], range));
     this.visible.copy(this.durable, start, start, end);
     this.durableLength = Math.max(this.durableLength, end);
   }
@@ -221,12 +246,14 @@ class OpenFile implements ChunkFile {
   readonly path: string;
   readonly #file: SimulatedFile;
   readonly #store: SimulatedStore;
+  readonly #failuresBefore: number;
   #closed = false;
 
   constructor(file: SimulatedFile, store: SimulatedStore) {
     this.path = file.path;
     this.#file = file;
     this.#store = store;
+    this.#failuresBefore = file.failures;
   }
 
   async read(into: Uint8Array, position: number): Promise<number> {
@@ -268,7 +295,9 @@ class OpenFile implements ChunkFile {
   async sync(): Promise<void> {
     this.#refuseWhenClosed();
     await this.#store.later(() => {
-      this.#maybeFail('synced', 'syncFails');
+      const { weather, random } = this.#store.disk;
+      if (random.chance(weather.syncFails)) this.#file.failToSync(random);
+      if (this.#file.failures > this.#failuresBefore) throw failed('synced', 'EIO');
       this.#file.sync();
     });
     await this.#store.later(() => {});
@@ -288,7 +317,7 @@ class OpenFile implements ChunkFile {
     this.#closed = true;
   }
 
-  #maybeFail(doing: string, what: 'readFails' | 'syncFails'): void {
+  #maybeFail(doing: string, what: 'readFails'): void {
     const { weather, random } = this.#store.disk;
     if (random.chance(weather[what])) throw failed(doing, 'EIO');
   }

@@ -2,6 +2,8 @@
 export type Invariant =
   /** A span's bytes are durable and equal the version that its epoch stands for. */
   | 'spans are true'
+  /** A checksum is of a block that is recorded, and of the origin's bytes. */
+  | 'checksums are true'
   /** Spans neither overlap nor touch, and lie within the total. */
   | 'spans are apart'
   /** Rows are disjoint from spans and from each other. */

@@ -3,7 +3,20 @@ import type { SeededRandom } from './seeded-random.ts';
 import { MAX_RESOURCES, MAX_SIZE, type Naming, type OriginTraits } from './simulated-origin.ts';
 
 /** Every kind of trouble. Each simulation has some of them, so that each is met alone and with the others. */
-export const FAULTS = ['network', 'change', 'links', 'kill', 'power', 'disk', 'database', 'clock', 'removal', 'loss'] as const;
+export const FAULTS = [
+  'network',
+  'change',
+  'links',
+  'kill',
+  'power',
+  'disk',
+  'database',
+  'clock',
+  'removal',
+  'loss',
+  'freeze',
+  'rot',
+] as const;
 export type Fault = (typeof FAULTS)[number];
 
 /** What a seed decides before anything happens. */

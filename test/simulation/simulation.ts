@@ -64,6 +64,7 @@ export class Simulation {
   #failure: SimulationFailure | null = null;
   #numbers = 0;
   #dirty = true;
+  #filesSeen = 0;
 
   constructor(seed: number, database: SimulatedDatabase, wraps: Wraps, print: ((line: string) => void) | null) {
     this.#seed = seed;
@@ -172,6 +173,13 @@ export class Simulation {
     this.count('killed');
   }
 
+  /** The system does not let a process run for `ms` milliseconds; others do not notice. */
+  freeze(place: number, ms: number): void {
+    const { life, number } = this.processes[place] as SimulatedProcess;
+    life.frozenUntil = this.scheduler.now + ms;
+    this.log(`${number} stands still for ${ms} ms`);
+  }
+
   /** Every process dies; what was not durable is gone. */
   cutPower(): void {
     this.log('the power is cut');
@@ -246,8 +254,9 @@ export class Simulation {
   }
 
   #audit(): void {
-    if (!this.#dirty || this.#failure !== null) return;
+    if (this.#failure !== null || (!this.#dirty && this.#filesSeen === this.disk.changes)) return;
     this.#dirty = false;
+    this.#filesSeen = this.disk.changes;
     try {
       this.auditor.check();
     } catch (error) {

@@ -35,6 +35,22 @@ function ask(what: string, work: (process: SimulatedProcess, id: number) => Prom
     });
 }
 
+/** A disk that does not keep what it was given: other bytes, or a file that ends too early. Only blocks with a checksum: nothing could tell others. */
+function damage(simulation: Simulation): void {
+  const { random, disk } = simulation;
+  const block = random.pick(simulation.auditor.summed().filter(({ path }) => disk.files.get(path)?.named));
+  const file = disk.files.get(block?.path ?? '');
+  if (block === undefined || file === undefined) return;
+  const { start, end } = block.range;
+  const at = random.between(start, end);
+  file.sync();
+  // What lies behind the file's end would read as zeros once it grows again, in blocks without a checksum too.
+  if (block.all && random.chance(0.3)) file.cutShort(at);
+  else file.rot(at, Math.min(end, at + random.pick([0, 511, 4_095])));
+  simulation.count('damaged');
+  simulation.log(`${block.path} is damaged at ${at}`);
+}
+
 const acts = {
   read: (simulation, process, resource) => {
     const { random } = simulation;
@@ -69,12 +85,25 @@ const acts = {
     disk.lose(path);
     simulation.log(`${path} is lost`);
   },
-  change: (simulation, _process, resource) => {
+  rot: (simulation) => {
+    // What a process has held against its checksum it does not check again: the machine was off when this happened.
+    for (let place = 0; place < simulation.processes.length; place++) simulation.kill(place);
+    simulation.database.switchOff();
+    damage(simulation);
+  },
+  verify: ask('verifies', (process, id) => process.cache.verify(id, { repair: id % 2 === 0 })),
+  freeze: (simulation, process) => {
+    const { random } = simulation;
+    simulation.freeze(simulation.processes.indexOf(process), random.between(1, random.pick([1_000, 5_000, 20_000])));
+  },
+  change: (simulation, process, resource) => {
     const { naming, givesLength } = resource.traits;
     // Nothing could tell the versions apart: nobody promises to.
     if (naming === 'nothing' && !givesLength) return;
     resource.change();
     simulation.log(`resource ${resource.index} has version ${resource.current.number} now, of ${resource.current.size} bytes`);
+    // Somebody notices while others still get the old one.
+    if (simulation.random.chance(0.5)) wantToRead(simulation, process, resource);
   },
   expire: (simulation, _process, resource) => {
     resource.signature++;
@@ -114,7 +143,11 @@ const acts = {
       : { busy: often(), full: often(), latency: random.pick([0.1, 3, 100, 3_000]) };
     simulation.log(`database: ${JSON.stringify(simulation.database.weather)}`);
   },
-  kill: (simulation, process) => simulation.kill(simulation.processes.indexOf(process)),
+  kill: (simulation, process) => {
+    simulation.kill(simulation.processes.indexOf(process));
+    // A machine that comes back may not know what time it is.
+    if (simulation.plan.faults.has('clock') && simulation.random.chance(0.3)) acts.clock(simulation);
+  },
   end: (simulation, process) => simulation.close(simulation.processes.indexOf(process)),
   power: (simulation) => simulation.cutPower(),
   clock: (simulation) => {
@@ -124,6 +157,14 @@ const acts = {
     simulation.log(`the clock jumps by ${jump}`);
   },
 } satisfies Record<string, Act>;
+
+/** A player has the URL from somewhere: the entry is there. */
+function wantToRead(simulation: Simulation, process: SimulatedProcess, resource: SimulatedResource): void {
+  simulation.wish(process, `wants ${resource.index}`, async () => {
+    if ((await process.cache.find(keyOf(resource))) === null) await simulation.register(process, resource);
+    acts.read(simulation, process, resource);
+  });
+}
 
 type What = keyof typeof acts;
 
@@ -137,6 +178,9 @@ const WEIGHTS: Record<What, number> = {
   state: 4,
   remove: 3,
   lose: 2,
+  rot: 3,
+  verify: 2,
+  freeze: 4,
   change: 5,
   expire: 2,
   network: 7,
@@ -152,6 +196,8 @@ const WEIGHTS: Record<What, number> = {
 const NEEDS: Partial<Record<What, Fault>> = {
   remove: 'removal',
   lose: 'loss',
+  rot: 'rot',
+  freeze: 'freeze',
   change: 'change',
   expire: 'links',
   network: 'network',
@@ -179,12 +225,7 @@ export function nextEvent(simulation: Simulation): number {
   const process = random.pick(living);
   const resource = random.pick(network.resources);
   if (what !== 'read') (acts[what] as Act)(simulation, process, resource);
-  else
-    simulation.wish(process, `wants ${resource.index}`, async () => {
-      // A player has the URL from somewhere: the entry is there.
-      if ((await process.cache.find(keyOf(resource))) === null) await simulation.register(process, resource);
-      acts.read(simulation, process, resource);
-    });
+  else wantToRead(simulation, process, resource);
   simulation.count(what);
   return random.fraction() * Number(random.weighted({ 0: 2, 30: 5, 400: 5, 3000: 2, 40000: 0.3 }));
 }

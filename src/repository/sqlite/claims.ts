@@ -1,6 +1,13 @@
 import type { ByteRange } from '../../core/byte-ranges.ts';
 import { PRIORITY, type Priority } from '../../core/priority.ts';
-import { type EnsureOutcome, type EnsureRequest, type HeldRow, LEASE_MS, TAKE_OVER_BYTES } from '../cache-repository.ts';
+import {
+  type EnsureOutcome,
+  type EnsureRequest,
+  type HeldRow,
+  LEASE_MS,
+  type ReleaseRequest,
+  TAKE_OVER_BYTES,
+} from '../cache-repository.ts';
 import type { Prepared } from './prepared.ts';
 import { Quota } from './quota.ts';
 import type { RawEntry } from './rows.ts';
@@ -56,13 +63,22 @@ export class Claims {
   }
 
   renew(now: number): HeldRow[] {
-    const rows = this.#write.renew.all({ owner: this.#owner, until: now + LEASE_MS }) as (RawRow & { cache_entry_id: number })[];
-    return rows.map((row) => ({ entryId: row.cache_entry_id, start: row.start_byte, end: row.end_byte, priority: row.priority }));
+    const rows = this.#write.renew.all({ owner: this.#owner, until: now + LEASE_MS }) as (RawRow & {
+      cache_entry_id: number;
+      epoch: number;
+    })[];
+    return rows.map((row) => ({
+      entryId: row.cache_entry_id,
+      epoch: row.epoch,
+      start: row.start_byte,
+      end: row.end_byte,
+      priority: row.priority,
+    }));
   }
 
-  release(request: { entryId: number; range: ByteRange; fill: boolean }): void {
+  release(request: ReleaseRequest): void {
     const entry = this.#read.entryById.get({ id: request.entryId }) as RawEntry | undefined;
-    if (entry === undefined) return;
+    if (entry === undefined || entry.epoch !== request.epoch) return;
     const { start, end } = request.range;
     const rows = this.#write.leasedRowsOf.all({ id: request.entryId, owner: this.#owner, start, end }) as RawRow[];
     for (const row of rows) this.#giveBack(row, request.fill && entry.fill_allowed === 1);

@@ -207,8 +207,11 @@ export class SqliteRepository implements CacheRepository {
     }));
   }
 
-  async nextRetryAt(now: number): Promise<number | null> {
-    return this.#get<{ n: number | null }>('nextRetryAt', { now, latest: now + MAX_BACKOFF_MS })?.n ?? null;
+  async nextWorkAt(now: number): Promise<number | null> {
+    const retry = this.#get<{ n: number | null }>('nextRetryAt', { now, latest: now + MAX_BACKOFF_MS })?.n ?? null;
+    const lease = this.#get<{ n: number | null }>('nextLeaseEnd', { now })?.n ?? null;
+    const free = lease === null ? null : Math.min(lease, now + LEASE_MS) + 1;
+    return retry === null || free === null ? (retry ?? free) : Math.min(retry, free);
   }
 
   async blocks(request: { entryId: number; epoch: number; first: number; last: number }): Promise<BlockRow[] | null> {

@@ -67,6 +67,7 @@ ORDER BY b.priority, e.last_accessed DESC, e.id`,
   nextRetryAt: `
 SELECT e.retry_at AS n FROM cache_entries e
 WHERE e.retry_at > $now AND e.retry_at <= $latest AND EXISTS (SELECT 1 FROM cache_download_queue q WHERE q.cache_entry_id = e.id) ORDER BY e.retry_at LIMIT 1`,
+  nextLeaseEnd: 'SELECT MIN(lease_until) AS n FROM cache_download_queue WHERE leased_by IS NOT NULL AND lease_until >= $now',
   // No row where the epoch moved, else one for each block.
   blocks: `
 WITH RECURSIVE numbers (block) AS (SELECT $first UNION ALL SELECT block + 1 FROM numbers WHERE block < $last)
@@ -132,7 +133,7 @@ SELECT id, start_byte, end_byte, user_requested FROM cache_download_queue
 WHERE cache_entry_id = $id AND leased_by = $owner AND start_byte <= $end AND end_byte >= $start`,
   renew: `
 UPDATE cache_download_queue SET lease_until = $until WHERE leased_by = $owner
-RETURNING cache_entry_id, start_byte, end_byte, priority`,
+RETURNING cache_entry_id, start_byte, end_byte, priority, (SELECT epoch FROM cache_entries e WHERE e.id = cache_entry_id) AS epoch`,
   deadRows: `
 SELECT q.id, q.user_requested, e.fill_allowed FROM cache_download_queue q JOIN cache_entries e ON e.id = q.cache_entry_id
 WHERE q.leased_by IS NOT NULL AND NOT (q.${isLive})`,

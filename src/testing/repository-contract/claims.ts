@@ -144,7 +144,9 @@ export const claimsOfRows: readonly ContractCheck[] = [
       const entry = await stage.addKnown();
       await stage.repository.prefetch({ entryId: entry.id, ranges: [{ start: 1_000, end: 1_999 }], chunkSize: CHUNK }, stage.now);
       deepStrictEqual(await stage.ensure(entry, 1_000, { limit: 1_100 }), granted(1_999, { requested: true }));
-      deepStrictEqual(await stage.repository.renew(stage.now), [{ entryId: entry.id, start: 1_000, end: 1_999, priority: CRITICAL }]);
+      deepStrictEqual(await stage.repository.renew(stage.now), [
+        { entryId: entry.id, epoch: entry.epoch, start: 1_000, end: 1_999, priority: CRITICAL },
+      ]);
     },
   },
   {
@@ -164,7 +166,10 @@ export const claimsOfRows: readonly ContractCheck[] = [
       const entry = await stage.addKnown([[0, 0]], { fillAllowed: false });
       await stage.repository.prefetch({ entryId: entry.id, ranges: [{ start: 1_000, end: 1_999 }], chunkSize: CHUNK }, stage.now);
       deepStrictEqual(await stage.ensure(entry, 1_700), granted(1_999, { requested: true }));
-      await stage.repository.release({ entryId: entry.id, range: { start: 1_700, end: 1_999 }, fill: false }, stage.now);
+      await stage.repository.release(
+        { entryId: entry.id, epoch: entry.epoch, range: { start: 1_700, end: 1_999 }, fill: false },
+        stage.now,
+      );
       deepStrictEqual(await stage.claimAllPending(entry), [
         [1_000, 1_699],
         [1_700, 1_999],
@@ -257,7 +262,9 @@ export const leases: readonly ContractCheck[] = [
       const entry = await stage.addKnown();
       await stage.claim(entry, 1_000, HIGH, stage.other);
       stage.now += LEASE_MS;
-      deepStrictEqual(await stage.other.renew(stage.now), [{ entryId: entry.id, start: 1_000, end: 1_999, priority: HIGH }]);
+      deepStrictEqual(await stage.other.renew(stage.now), [
+        { entryId: entry.id, epoch: entry.epoch, start: 1_000, end: 1_999, priority: HIGH },
+      ]);
       stage.now += LEASE_MS;
       await isTheirs(stage, entry, 1_000);
       deepStrictEqual(await stage.held(), []);

@@ -14,7 +14,7 @@ function prefetch(stage: Stage, entry: EntryRow, start: number, end: number): Pr
 }
 
 function release(stage: Stage, entry: EntryRow, start: number, end: number, fills = false): Promise<void> {
-  return stage.repository.release({ entryId: entry.id, range: { start, end }, fill: fills }, stage.now);
+  return stage.repository.release({ entryId: entry.id, epoch: entry.epoch, range: { start, end }, fill: fills }, stage.now);
 }
 
 async function pending(stage: Stage): Promise<unknown[]> {
@@ -62,6 +62,20 @@ export const releases: readonly ContractCheck[] = [
       await stage.claim(entry, 5_000, HIGH, stage.other);
       await release(stage, entry, 2_000, TOTAL);
       deepStrictEqual([await stage.held(), await stage.held(stage.other)], [[[1_000, 1_999]], [[5_000, 5_999]]]);
+    },
+  },
+  {
+    name: 'what was claimed before a removal is not given up after it: the same bytes belong to another fetch now',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      await stage.claim(entry, 1_000);
+      const [newFilePath = ''] = stage.newFilePaths(1);
+      await stage.repository.removeBytes({ entryId: entry.id, epoch: entry.epoch, newFilePath }, stage.now);
+      const now = await stage.reread(entry);
+      await stage.claim(now, 1_000);
+      await release(stage, entry, 1_000, 1_999);
+      const held = (await stage.repository.renew(stage.now)).map(({ epoch, start, end }) => [epoch, start, end]);
+      deepStrictEqual(held, [[now.epoch, 1_000, 1_999]]);
     },
   },
   {
@@ -270,12 +284,12 @@ export const failures: readonly ContractCheck[] = [
       await fill(stage, entry);
       const request = { entryId: entry.id, epoch: entry.epoch, message: 'reset', retryAt: stage.now + 500 };
       deepStrictEqual(await stage.repository.delay({ ...request, epoch: 99 }, stage.now), 0);
-      deepStrictEqual(await stage.repository.nextRetryAt(stage.now), null);
+      deepStrictEqual(await stage.repository.nextWorkAt(stage.now), null);
       deepStrictEqual([await stage.repository.delay(request, stage.now), await stage.repository.delay(request, stage.now)], [1, 2]);
-      deepStrictEqual([await pending(stage), await stage.repository.nextRetryAt(stage.now)], [[], stage.now + 500]);
+      deepStrictEqual([await pending(stage), await stage.repository.nextWorkAt(stage.now)], [[], stage.now + 500]);
       deepStrictEqual((await stage.ensure(entry, 1)).kind, 'mine', 'a reader does not wait');
       stage.now += 500;
-      deepStrictEqual([await pending(stage), await stage.repository.nextRetryAt(stage.now)], [[[1_001, 2_000, LOW]], null]);
+      deepStrictEqual([await pending(stage), await stage.repository.nextWorkAt(stage.now)], [[[1_001, 2_000, LOW]], stage.now + 1_501]);
       deepStrictEqual([await stage.state(entry), (await stage.reread(entry)).lastError], ['Downloading', 'reset']);
     },
   },
@@ -287,8 +301,21 @@ export const failures: readonly ContractCheck[] = [
         if (wait > 100) await fill(stage, entry);
         await stage.repository.delay({ entryId: entry.id, epoch: entry.epoch, message: 'x', retryAt: stage.now + wait }, stage.now);
       }
-      deepStrictEqual(await stage.repository.nextRetryAt(stage.now), stage.now + 300);
-      deepStrictEqual(await stage.repository.nextRetryAt(stage.now + 300), stage.now + 700);
+      deepStrictEqual(await stage.repository.nextWorkAt(stage.now), stage.now + 300);
+      deepStrictEqual(await stage.repository.nextWorkAt(stage.now + 300), stage.now + 700);
+    },
+  },
+  {
+    name: 'there may be work again when a lease ends, whoever holds it and however far ahead a clock that jumped put its end',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      deepStrictEqual(await stage.repository.nextWorkAt(stage.now), null);
+      await stage.claim(entry, 3_000, CRITICAL, stage.other);
+      stage.now += 500;
+      await stage.claim(entry, 1_000);
+      deepStrictEqual(await stage.repository.nextWorkAt(stage.now), stage.now + LEASE_MS - 499);
+      deepStrictEqual(await stage.repository.nextWorkAt(stage.now - 60_000), stage.now - 60_000 + LEASE_MS + 1);
+      deepStrictEqual(await stage.repository.nextWorkAt(stage.now + LEASE_MS + 1), null, 'the sweep takes what has ended');
     },
   },
   {

@@ -91,7 +91,7 @@ export const cuts: readonly ContractCheck[] = [
           [1_400, 1_999, PRIORITY.CRITICAL],
         ],
       );
-      await stage.repository.release({ entryId: entry.id, range: { start: 0, end: TOTAL }, fill: false }, stage.now);
+      await stage.repository.release({ entryId: entry.id, epoch: entry.epoch, range: { start: 0, end: TOTAL }, fill: false }, stage.now);
       deepStrictEqual((await stage.claimAllPending(entry)).length, 2);
     },
   },

@@ -57,7 +57,7 @@ export class SimulatedFetch {
     this.#limit = claim.end;
     yield;
     yield* this.#transfer(entry, claim.hasSpans);
-    await this.#process.release(this.entryId, { start: this.#offset, end: Math.max(this.#offset, this.#limit) });
+    await this.#process.release(entry, { start: this.#offset, end: Math.max(this.#offset, this.#limit) });
   }
 
   async *#transfer(entry: EntryRow, hasSpans: boolean): Steps {

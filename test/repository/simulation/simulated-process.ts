@@ -51,8 +51,8 @@ export class SimulatedProcess {
     await this.repository.fill({ entryId, epoch, chunkSize: 6 }, this.world.now);
   }
 
-  release(entryId: number, range: ByteRange): Promise<void> {
-    return this.repository.release({ entryId, range, fill: true }, this.world.now);
+  release({ id: entryId, epoch }: EntryRow, range: ByteRange): Promise<void> {
+    return this.repository.release({ entryId, epoch, range, fill: true }, this.world.now);
   }
 
   startRemoval(entry: EntryRow): void {
