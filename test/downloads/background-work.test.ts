@@ -12,7 +12,7 @@ const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resol
 /** Background work on a queue without work. `sweep` is called at each look. */
 function workOn(clock: ManualClock, sweep: () => number, nextWorkAt: () => number | null): BackgroundWork {
   const repository = { sweep: async () => sweep(), pendingWork: async () => [], nextWorkAt: async () => nextWorkAt() };
-  const manager = { onRoom: () => {}, lookAhead: { spread: async () => {} }, fetchedEntries: () => [] };
+  const manager = { onRoom: () => {}, lookAhead: { spread: async () => {} }, fetchedEntries: () => [], storage: { failed: () => {} } };
   return new BackgroundWork({
     repository: repository as unknown as CacheRepository,
     manager: manager as unknown as ChunkManager,
