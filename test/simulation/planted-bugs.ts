@@ -145,7 +145,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'an epoch is bound to no version before it is written',
     rare: true,
     wraps: { committer: instead('describe', async () => ({ kind: 'described' })) },
-    needs: ['change'],
+    needs: ['change', 'network'],
+    showsIn: ({ processes }) => processes > 1,
   },
   { name: 'a span that grows ends one byte late', sql: wrongly('UPDATE cache_chunks', '$end', '$end + 1') },
   {
