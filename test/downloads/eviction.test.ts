@@ -197,6 +197,8 @@ describe('another process takes the bytes away', () => {
     film.next(1, { fault: { kind: 'stall', after: MIB } });
     const reading = get(url).catch(() => Buffer.alloc(0));
     await film.waitForBytes(3 * MIB);
+    // A reader has its bytes before they are recorded, and what is not recorded cannot go.
+    await eventually('the first bytes are recorded', async () => (await first.cache.spansOf(1)).length > 0);
     if (how === 'removes') await second.cache.remove(1);
     else {
       const repository = await SqliteRepository.open({ path: join(cacheDir, 'seekwell.db'), owner: 'another' });
