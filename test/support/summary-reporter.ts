@@ -7,6 +7,7 @@ import type { Reporter, SerializedError, TestModule } from 'vitest/node';
 export default class SummaryReporter implements Reporter {
   #summary: string | undefined;
   #skipped: string[] = [];
+  #flaky: string[] = [];
 
   onInit(): void {
     // At exit, so that nothing that vitest prints comes after it.
@@ -16,10 +17,12 @@ export default class SummaryReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): void {
     const counts = { passed: 0, failed: unhandledErrors.length, skipped: 0 };
     this.#skipped = [];
+    this.#flaky = [];
     for (const module of modules) {
       const failedBefore = counts.failed;
       for (const test of module.children.allTests()) {
         const { state } = test.result();
+        if (test.diagnostic()?.flaky === true) this.#flaky.push(`${module.relativeModuleId} > ${test.fullName}`);
         counts[state === 'pending' ? 'skipped' : state]++;
         if (state !== 'passed' && state !== 'failed') this.#skipped.push(`${module.relativeModuleId} > ${test.fullName}`);
       }
@@ -34,6 +37,7 @@ export default class SummaryReporter implements Reporter {
       console.error(`With CI=true every test must run. Skipped:\n  ${this.#skipped.join('\n  ')}`);
       process.exitCode ||= 1;
     }
+    if (this.#flaky.length > 0) console.error(`Passed only at the second try:\n  ${this.#flaky.join('\n  ')}`);
     console.log(this.#summary);
   }
 }
