@@ -1,11 +1,12 @@
 import { openSync, readSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
+import { loadKernelSender } from '#seekwell/proxy/kernel-sender';
 
 // What a transport costs by itself: one file, its ranges read from the system's memory without a thread in between, answered through node:http or on the
-// socket. A process of its own; see transport.mjs.
+// socket, or sent by the kernel. A process of its own; see transport.mjs.
 
-/** @typedef {{ kind: 'http' | 'socket', path: string, size: number, bufferBytes: number }} BareSettings */
+/** @typedef {{ kind: 'http' | 'socket' | 'kernel', path: string, size: number, bufferBytes: number }} BareSettings */
 /** @typedef {import('node:stream').Writable} Writable */
 
 const RANGE = /^range: bytes=(\d+)-(\d+)\r$/im;
@@ -51,6 +52,32 @@ async function send(to, head, start, length) {
   await writing;
 }
 
+/** What a full socket waits with, in bytes. */
+const LEAST = 16 * 1024;
+const sender = kind === 'kernel' ? await loadKernelSender() : null;
+
+/** @param {import('node:net').Socket} socket @param {string} head @param {number} start @param {number} length */
+async function sendByKernel(socket, head, start, length) {
+  if (sender === null) throw new Error('there is no kernel sender');
+  const { fd: descriptor } = /** @type {{ _handle: { fd: number } }} */ (/** @type {unknown} */ (socket))._handle;
+  sender.sendHead(descriptor, head);
+  const buffer = Buffer.allocUnsafe(LEAST);
+  for (let at = start, end = start + length, turn = 0; at < end && !socket.destroyed; ) {
+    const count = sender.sendFile(descriptor, fd, at, Math.min(bufferBytes, end - at));
+    at += count;
+    turn += count;
+    if (count === 0) {
+      const copied = readSync(fd, buffer, 0, Math.min(LEAST, end - at), at);
+      at += copied;
+      await new Promise((resolve) => socket.write(buffer.subarray(0, copied), resolve));
+      turn = 0;
+    } else if (turn > 2 * 1024 * 1024) {
+      await new Promise((resolve) => setImmediate(resolve));
+      turn = 0;
+    }
+  }
+}
+
 const server =
   kind === 'http'
     ? createHttpServer((request, response) => {
@@ -64,7 +91,7 @@ const server =
         socket.on('data', (bytes) => {
           const { start, length, status } = asked(RANGE.exec(bytes.toString('latin1')));
           const head = `HTTP/1.1 ${status} OK\r\ncontent-length: ${length}\r\ncontent-type: application/octet-stream\r\n\r\n`;
-          void send(socket, head, start, length);
+          void (sender === null ? send(socket, head, start, length) : sendByKernel(socket, head, start, length));
         });
       });
 server.listen(0, '127.0.0.1', () =>

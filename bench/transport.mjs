@@ -8,7 +8,7 @@ import { curl } from './readers.mjs';
 import { newFolder, printed, removeFolder, startModule } from './started-things.mjs';
 import { readRanges } from './wrk.mjs';
 
-// What answering on the socket saves against node:http, and what a buffer's size is worth: bare servers, nothing of the product (docs/decisions/0006).
+// What answering on the socket saves against node:http, and what a buffer's size is worth, and no buffer: bare servers, nothing of the product (docs/decisions/0006 and 0007).
 
 /** @typedef {import('./figures.mjs').Figure} Figure */
 /** @typedef {{ name: string, url: string, pid: number }} Target */
@@ -35,19 +35,21 @@ export async function run({ quick }) {
 async function serving(folder, path, rounds, seconds) {
   const nginx = whyNoNginx() === null ? await startFileOrigin(folder) : null;
   const peer = nginx === null ? [] : [{ name: 'nginx', url: `${nginx.url}/film.bin`, pid: nginx.pid }];
-  const ranged = [...peer, await bare('http', path, SMALL), await bare('socket', path, SMALL + KIB)];
-  const streaming = [...peer];
+  const ranged = [...peer, await bare('http', path, SMALL), await bare('socket', path, SMALL + KIB), await bare('kernel', path, 512 * KIB)];
+  const streaming = [...peer, await bare('kernel', path, 512 * KIB)];
   for (const kib of STREAM_BUFFERS) streaming.push({ ...(await bare('socket', path, kib * KIB)), name: `${kib} KiB buffers` });
   const figures = [...(await ranges(ranged, rounds, seconds)), ...(await streams(streaming, rounds))];
   await nginx?.stop();
   return figures;
 }
 
-/** @param {'http' | 'socket'} kind @param {string} path @param {number} bufferBytes @returns {Promise<Target>} */
+const NAMES = { http: 'node:http', socket: 'a socket', kernel: 'the kernel sends' };
+
+/** @param {keyof typeof NAMES} kind @param {string} path @param {number} bufferBytes @returns {Promise<Target>} */
 async function bare(kind, path, bufferBytes) {
   const server = startModule('bare-server.mjs', { kind, path, size: SIZE, bufferBytes });
   const [, url = ''] = await printed(server, /listening on (http\S+)/);
-  return { name: kind === 'http' ? 'node:http' : 'a socket', url, pid: server.pid };
+  return { name: NAMES[kind], url, pid: server.pid };
 }
 
 /** @param {Target[]} targets @param {number} rounds @param {number} seconds */

@@ -3,6 +3,7 @@ import { limitsOf, prepareFolder } from './cache-folder.ts';
 import { type AddOptions, type CacheOptions, newEntryOf, settingsOf } from './cache-options.ts';
 import { assembleCache, type CacheParts } from './cache-parts.ts';
 import { Entry, type EntryHost, type OriginOptions, type PrefetchOptions, type ReadOptions } from './cached-entry.ts';
+import type { FileSend } from './chunk-store/chunk-store.ts';
 import { FolderDiskSpace } from './chunk-store/folder-disk-space.ts';
 import { SparseFileStore } from './chunk-store/sparse-file-store.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -21,6 +22,7 @@ import type { OpenOptions, ReaderParts } from './downloads/reader-options.ts';
 import { readRange } from './downloads/reading.ts';
 import { Scrubber } from './downloads/scrubber.ts';
 import type { Traffic } from './downloads/traffic.ts';
+import { WholeFiles } from './downloads/whole-files.ts';
 import { type EntryInfo, toEntryInfo } from './entry-info.ts';
 import { checkUrl, extensionOf, filenameOf, findEntry, keyOfUrl, type Ref } from './entry-key.ts';
 import { SeekwellError } from './errors.ts';
@@ -59,6 +61,7 @@ export async function wireCache(options: CacheOptions): Promise<CacheParts> {
 export class FileCache implements AsyncDisposable, EntryHost {
   readonly #parts: CacheParts;
   readonly #reading: ReaderParts;
+  readonly #wholeFiles: WholeFiles;
   readonly #background: BackgroundWork | null;
   readonly #prefetcher: Prefetcher;
   readonly #scrubber: Scrubber | null;
@@ -69,6 +72,7 @@ export class FileCache implements AsyncDisposable, EntryHost {
   protected constructor(parts: CacheParts) {
     this.#parts = parts;
     this.#reading = { ...parts, headers: new KnownHeaders(parts.repository), lookahead: parts.settings.lookahead };
+    this.#wholeFiles = new WholeFiles(parts);
     const { repository, manager, clock, logger, events, settings, options } = parts;
     const { background = true } = options;
     const only = typeof background === 'number' ? background : null;
@@ -202,6 +206,16 @@ export class FileCache implements AsyncDisposable, EntryHost {
   /** The entry of `key` and what is cached around one byte, in one query; null where there is no entry. */
   viewOf(key: EntryKey, offset: number): Promise<ReadView | null> {
     return this.#parts.repository.readViewByKey(key, offset);
+  }
+
+  /** As `viewOf`, where that was asked before and nothing was committed since; null: ask. */
+  recentView(key: EntryKey, offset: number): ReadView | null {
+    return this.#parts.repository.recentView(key, offset);
+  }
+
+  /** Has `send` take bytes of a complete entry at once: see `WholeFiles`. */
+  sendNow(view: ReadView, range: ByteRange, send: FileSend): number | null {
+    return this.#wholeFiles.sendNow(view, range, send);
   }
 
   /** Opens one reader; close it. @throws SeekwellError what keeps the resource from being read */

@@ -12,6 +12,7 @@ import type { Logger } from './logger.ts';
 import { problemHeaders, problemOf } from './problem.ts';
 import { ownUsage, type ProcessCounts } from './process-counts.ts';
 import { CacheProxy } from './proxy/cache-proxy.ts';
+import { loadKernelSender } from './proxy/kernel-sender.ts';
 import { PlainConnections } from './proxy/plain-connections.ts';
 import { keyOfPath } from './proxy/stream-path.ts';
 
@@ -79,6 +80,7 @@ export async function startServer(cache: FileCache, options: ServerOptions): Pro
   const plain = new PlainConnections(server, {
     clock: cache.clock,
     keepAliveMs: KEEP_ALIVE_MS,
+    sender: await loadKernelSender(),
     accepts: (request) => access.refusalOf(request, request.path) === null,
     answer: (request, outlet, socket) => proxy.handlePlain(request, outlet, socket),
   });

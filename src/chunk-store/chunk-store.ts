@@ -12,6 +12,9 @@ export type Checksum =
   /** The disk cannot give these bytes any more. */
   | { readonly kind: 'unreadable' };
 
+/** Takes `length` bytes from `position` on out of the file `descriptor`, which is good for nothing once it returned. Returns how many it took. */
+export type FileSend = (descriptor: number, position: number, length: number) => number;
+
 /** An open file of the store. Positions are the resource's own: byte N of the resource is at position N. */
 export interface ChunkFile {
   /** The file's path, relative to the cache folder. */
@@ -26,6 +29,11 @@ export interface ChunkFile {
    * A read that has to wait for the disk after all costs everybody that wait; it makes the file forget what it took for granted.
    */
   readNow(into: Uint8Array, position: number): number;
+  /**
+   * As `readNow`, without a copy: `send` takes at most `length` bytes from `position` on out of the descriptor, at once. Returns what it returned; null:
+   * nothing is known to be there, `send` was not called.
+   */
+  sendNow(position: number, length: number, send: FileSend): number | null;
   /**
    * Writes `chunks`, one after the other, from `position` on. They are readable at once, durable only after `sync`.
    * @throws SeekwellError STORAGE_FAILED; part of the bytes may have been written
@@ -51,6 +59,8 @@ export interface ChunkStore {
   open(path: string): Promise<ChunkFile | null>;
   /** As `open`, where somebody has the file open already; null where that is not so: `open` must tell. */
   openNow(path: string): ChunkFile | null;
+  /** As `ChunkFile.sendNow`, of the file at `path`; null also where nobody has it open. */
+  sendNow(path: string, position: number, length: number, send: FileSend): number | null;
   /**
    * Opens `path`, creating it where it does not exist.
    * @throws SeekwellError STORAGE_FAILED

@@ -1,4 +1,4 @@
-import type { ChunkStore } from '../chunk-store/chunk-store.ts';
+import type { ChunkStore, FileSend } from '../chunk-store/chunk-store.ts';
 import type { ByteRange } from '../core/byte-ranges.ts';
 import type { ChunkDownloader } from './chunk-downloader.ts';
 import { EntryFile } from './entry-file.ts';
@@ -33,6 +33,15 @@ export class SourceBytes {
     const room = count > 0 ? 0 : roomInFile(source, position);
     if (room > 0) count = this.#file.readNow(path, room < into.length ? into.subarray(0, room) : into, position);
     this.#count(source, count);
+    return count;
+  }
+
+  /** As `ChunkFile.sendNow`, of what the file has of the bytes at `position`. */
+  sendNow(source: ByteSource, path: string, position: number, most: number, send: FileSend): number | null {
+    const room = Math.min(most, roomInFile(source, position));
+    if (room <= 0) return null;
+    const count = this.#file.sendNow(path, position, room, send);
+    if (count !== null) this.#count(source, count);
     return count;
   }
 

@@ -1,4 +1,4 @@
-import type { ChunkFile, ChunkStore } from '../chunk-store/chunk-store.ts';
+import type { ChunkFile, ChunkStore, FileSend } from '../chunk-store/chunk-store.ts';
 import { SeekwellError } from '../errors.ts';
 
 /** The file one reader reads from: an entry gets another one when its bytes are removed. */
@@ -30,16 +30,25 @@ export class EntryFile {
 
   /** As `read`, without waiting: 0 where it is not known to be in memory. */
   readNow(path: string, into: Uint8Array, position: number): number {
-    if (this.#file?.path !== path) {
-      if (this.#file !== null || this.#closed) return 0;
-      this.#file = this.#store.openNow(path);
-    }
-    return this.#file?.readNow(into, position) ?? 0;
+    return this.#fileNow(path)?.readNow(into, position) ?? 0;
+  }
+
+  /** As `ChunkFile.sendNow` of the file at `path`, where it is open. */
+  sendNow(path: string, position: number, length: number, send: FileSend): number | null {
+    return this.#fileNow(path)?.sendNow(position, length, send) ?? null;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     await this.#letGo();
+  }
+
+  /** The file at `path`, where somebody has it open. */
+  #fileNow(path: string): ChunkFile | null {
+    if (this.#file?.path === path) return this.#file;
+    if (this.#file !== null || this.#closed) return null;
+    this.#file = this.#store.openNow(path);
+    return this.#file;
   }
 
   async #letGo(): Promise<void> {

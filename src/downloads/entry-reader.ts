@@ -1,3 +1,4 @@
+import type { FileSend } from '../chunk-store/chunk-store.ts';
 import type { ByteRange } from '../core/byte-ranges.ts';
 import { EndSignal } from '../core/ending.ts';
 import { type Description, sameVersion } from '../core/validator.ts';
@@ -6,6 +7,7 @@ import type { EntryRow, ReadView } from '../repository/cache-repository.ts';
 import { type ByteSource, SourceBytes } from './byte-source.ts';
 import type { ChunkDownloader } from './chunk-downloader.ts';
 import type { FetchEnd } from './fetch-end.ts';
+import { heardFrom } from './heard-from.ts';
 import { knownVersion } from './known-version.ts';
 import { PassThrough } from './pass-through.ts';
 import { ReaderDemand, rangeOf } from './reader-demand.ts';
@@ -124,10 +126,14 @@ export class EntryReader {
     return count === 0 ? 0 : this.#advance(source, count);
   }
 
-  /**
-   * Waits until `read` has a byte to give, or the end is reached.
-   * @throws SeekwellError as `read` does
-   */
+  /** As `readNow`, without a copy: see `ChunkFile.sendNow`. @throws SeekwellError as `read` does */
+  sendNow(most: number, send: FileSend): number | null {
+    const source = this.#sourceNow();
+    const count = source && this.#bytes.sendNow(source, this.#entry.filePath, this.#demand.position, Math.min(most, this.remaining), send);
+    return source === null || count === null || count === 0 ? count : this.#advance(source, count);
+  }
+
+  /** Waits until `read` has a byte to give, or the end is reached. @throws SeekwellError as `read` does */
   async ready(): Promise<void> {
     await this.#source();
   }
@@ -139,7 +145,6 @@ export class EntryReader {
     this.#end.abort();
     this.#options.signal?.removeEventListener('abort', this.#giveUp);
     this.#parts.traffic.openReaders--;
-    // Whoever only asked what the resource is has not left early.
     const finished = !this.#ranged || this.#demand.position > this.#demand.end || this.#ended;
     this.#parts.manager.detach(this.#entry.id, this.#demand, finished);
     this.#dropThrough();
@@ -178,17 +183,11 @@ export class EntryReader {
       if (underWay !== null) return underWay;
       await this.#ask();
       if (this.#through !== null) return { description: this.#through.description, headers: {} };
-      const heard = this.#fetch === null ? null : await this.#heardFrom(this.#fetch);
+      const heard = this.#fetch === null ? null : await heardFrom(this.#fetch, this.#end);
+      this.#refuseWhenClosed();
       if (heard !== null) return heard;
       if (this.#fetch !== null && this.#fetch.end !== null) await this.#afterEnd(this.#fetch);
     }
-  }
-
-  async #heardFrom(fetch: ChunkDownloader): Promise<Heard | null> {
-    const heard = await fetch.untilHeard(this.#end);
-    this.#refuseWhenClosed();
-    if (heard !== null || fetch.end?.kind !== 'unsatisfiable' || fetch.end.total === null) return heard;
-    return { description: { validator: { etag: null, lastModified: null }, total: fetch.end.total, mimeType: null }, headers: {} };
   }
 
   /** Waits until the byte at the position can be had, and says from where; null at the end. */

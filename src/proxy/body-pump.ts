@@ -1,12 +1,14 @@
 import type { Clock } from '../clock.ts';
 import type { EntryReader } from '../downloads/entry-reader.ts';
-import { type BufferPool, bodyOf, HEAD_ROOM, PAIRED_BYTES } from './buffer-pool.ts';
+import { type BufferPool, bodyOf, HEAD_ROOM, LARGE_BYTES, LEAST_BYTES, PAIRED_BYTES, SMALL_BYTES } from './buffer-pool.ts';
 import type { Outlet } from './outlet.ts';
 
 /** A client that needs longer than this to take a buffer has enough for a while, in milliseconds. */
 const SLOW_MS = 20;
 /** After this many bytes in a row others get their turn: a client as fast as this process would keep it to itself. */
 const TURN_BYTES = 2 * 1024 * 1024;
+/** Bytes that the system sends at a time: how long that takes tells whether they were in memory. */
+const STEP_BYTES = 512 * 1024;
 
 /**
  * Sends the bytes of one reader to one client. What the system holds in memory goes out without a wait in between, through one buffer; else the next one is
@@ -24,6 +26,8 @@ export class BodyPump {
   #waits = false;
   /** The next buffer may be filled while the one before is written. */
   #paired = false;
+  /** The socket has no room for what the system could send from memory: the next bytes are copied, and tell when it has. */
+  #full = false;
   #sinceTurn = 0;
 
   constructor(reader: EntryReader, outlet: Outlet, pool: BufferPool, clock: Clock) {
@@ -39,6 +43,11 @@ export class BodyPump {
     try {
       for (;;) {
         if (this.#slow || !this.#paired) await writing;
+        if (this.#sendFromFile()) {
+          if (this.#reader.remaining === 0) return;
+          if (this.#sinceTurn >= TURN_BYTES) await this.#letOthers();
+          continue;
+        }
         const buffer = this.#take();
         const body = bodyOf(buffer);
         let count = this.#reader.readNow(body);
@@ -55,6 +64,15 @@ export class BodyPump {
       // After a failure a read or a write may still be using them.
       for (const buffer of this.#held) this.#pool.lose(buffer);
     }
+  }
+
+  /** Has the system send what it holds in memory. True: it took some, and may take more. */
+  #sendFromFile(): boolean {
+    const sent = this.#outlet.takesFiles ? this.#reader.sendNow(STEP_BYTES, this.#outlet.sendFile) : null;
+    this.#full = sent === 0;
+    if (sent === null || sent === 0) return false;
+    this.#sinceTurn += sent;
+    return true;
   }
 
   /** Null: it is sent; else resolves when it is. */
@@ -95,7 +113,8 @@ export class BodyPump {
 
   #take(): Buffer {
     const { remaining } = this.#reader;
-    const buffer = this.#pool.take(this.#slow ? 0 : this.#waits ? Math.min(PAIRED_BYTES, remaining) : remaining);
+    const most = this.#full ? LEAST_BYTES : this.#slow ? SMALL_BYTES : this.#waits ? PAIRED_BYTES : LARGE_BYTES;
+    const buffer = this.#pool.take(Math.min(most, remaining));
     this.#held.add(buffer);
     return buffer;
   }

@@ -1,9 +1,11 @@
 /** Room before a body's bytes, for the head of the answer: head and first bytes then leave in one write. */
 export const HEAD_ROOM = 2 * 1024;
+/** Bytes of the least one: what waits until a full socket has room again. */
+export const LEAST_BYTES = 16 * 1024;
 /** Bytes of a small buffer: what a player takes that has enough. */
-const SMALL_BYTES = 64 * 1024;
+export const SMALL_BYTES = 64 * 1024;
 /** Bytes of a large one: measured over loopback with one stream, 64 KiB at a time gives 1.4 GB/s, 512 KiB 3.5 and 1 MiB 3.7. */
-const LARGE_BYTES = 512 * 1024;
+export const LARGE_BYTES = 512 * 1024;
 /** Bytes of one of two that a stream holds together, one being filled while the other is written. */
 export const PAIRED_BYTES = 256 * 1024;
 /** The most buffers in use together that are not small: beyond that streams get small ones, so that memory stays bounded whatever their number. */
@@ -14,14 +16,16 @@ const MAX_FREE = 16;
 /** Buffers that streams share one after the other: allocating them anew costs more than filling them. */
 export class BufferPool {
   /** Free buffers by the bytes of a body that they have room for. */
-  readonly #free: ReadonlyMap<number, Buffer[]> = new Map([SMALL_BYTES, PAIRED_BYTES, LARGE_BYTES].map((bytes) => [bytes, []]));
+  readonly #free: ReadonlyMap<number, Buffer[]> = new Map(
+    [LEAST_BYTES, SMALL_BYTES, PAIRED_BYTES, LARGE_BYTES].map((bytes) => [bytes, []]),
+  );
   #largeInUse = 0;
 
   /** A buffer with room for `wanted` bytes, or for as many as there may be at once. */
   take(wanted: number): Buffer {
     const small = wanted <= SMALL_BYTES || this.#largeInUse >= MAX_LARGE;
     if (!small) this.#largeInUse++;
-    const bytes = small ? SMALL_BYTES : wanted <= PAIRED_BYTES ? PAIRED_BYTES : LARGE_BYTES;
+    const bytes = small ? (wanted <= LEAST_BYTES ? LEAST_BYTES : SMALL_BYTES) : wanted <= PAIRED_BYTES ? PAIRED_BYTES : LARGE_BYTES;
     return this.#free.get(bytes)?.pop() ?? Buffer.allocUnsafeSlow(HEAD_ROOM + bytes);
   }
 

@@ -1,20 +1,30 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { ByteRange } from '../core/byte-ranges.ts';
 import { type Ending, EndSignal } from '../core/ending.ts';
 import type { EntryReader } from '../downloads/entry-reader.ts';
 import { chunksOf } from '../downloads/reading.ts';
 import { isSeekwellError, type SeekwellError } from '../errors.ts';
 import type { FileCache } from '../file-cache.ts';
 import type { Logger } from '../logger.ts';
+import type { ReadView } from '../repository/cache-repository.ts';
 import { BodyPump } from './body-pump.ts';
 import { BufferPool } from './buffer-pool.ts';
 import type { Outlet } from './outlet.ts';
 import type { PlainRequest } from './plain-request.ts';
+import { QuickAnswers } from './quick-answer.ts';
 import { ResponseOutlet } from './response-outlet.ts';
+import type { SocketOutlet } from './socket-outlet.ts';
 import { answerStream, type StreamAnswer, type StreamRequest } from './stream-answer.ts';
 
 export interface ProxyOptions {
   readonly logger: Logger;
+}
+
+/** One answer, as events tell of it. */
+interface Stream {
+  readonly entryId: number;
+  readonly streamId: number;
 }
 
 /**
@@ -24,11 +34,13 @@ export class CacheProxy {
   readonly #cache: FileCache;
   readonly #logger: Logger;
   readonly #pool = new BufferPool();
+  readonly #quick: QuickAnswers;
   readonly #streams = new Set<EndSignal>();
   #lastStreamId = 0;
 
   constructor(cache: FileCache, options: ProxyOptions) {
     this.#cache = cache;
+    this.#quick = new QuickAnswers(cache);
     this.#logger = options.logger;
   }
 
@@ -49,9 +61,19 @@ export class CacheProxy {
     await this.#serve(stream, new ResponseOutlet(response, method), response);
   }
 
-  /** Answers one plain request on its socket; never rejects. */
-  async handlePlain({ method, path, headers }: PlainRequest, outlet: Outlet, socket: Socket): Promise<void> {
-    await this.#serve({ method, path, header: (name) => headers[name] }, outlet, socket);
+  /** Answers one plain request on its socket; never rejects. Null: it is answered already. */
+  handlePlain(request: PlainRequest, outlet: SocketOutlet, socket: Socket): Promise<void> | null {
+    const rest = this.#quick.begin(request, outlet);
+    if (rest === null) {
+      const { method, path, headers } = request;
+      return this.#serve({ method, path, header: (name) => headers[name] }, outlet, socket);
+    }
+    const stream = { entryId: rest.view.entry.id, streamId: ++this.#lastStreamId };
+    this.#cache.emitter.emit('streamOpened', stream);
+    if (rest.range !== null) return this.#finish(rest.view, rest.range, stream, outlet, socket);
+    outlet.end();
+    this.#cache.emitter.emit('streamClosed', stream);
+    return null;
   }
 
   /** Answers a web request, for Electron's protocol.handle, Hono and service code; never rejects. */
@@ -103,8 +125,27 @@ export class CacheProxy {
     });
   }
 
-  /** @param client tells when it leaves */
   async #serve(request: Omit<StreamRequest, 'signal'>, outlet: Outlet, client: ServerResponse | Socket): Promise<void> {
+    await this.#whileThere(client, outlet, async (ended) =>
+      this.#send(await answerStream(this.#cache, { ...request, signal: ended }), outlet, ended),
+    );
+  }
+
+  /** Sends what is left of an answer that has begun. */
+  async #finish(view: ReadView, range: ByteRange, stream: Stream, outlet: Outlet, client: Socket): Promise<void> {
+    await this.#whileThere(client, outlet, async (signal) => {
+      try {
+        const reader = await this.#cache.openReader(view, { spec: { kind: 'from', ...range }, mayFetch: true, signal });
+        reader.begin(range);
+        await this.#pour(reader, stream, outlet, signal);
+      } catch (error) {
+        this.#failed(error, stream, outlet, signal);
+      }
+    });
+  }
+
+  /** @param client tells when it leaves */
+  async #whileThere(client: ServerResponse | Socket, outlet: Outlet, work: (ended: Ending) => Promise<void>): Promise<void> {
     const ended = new EndSignal();
     this.#streams.add(ended);
     const end = (): void => ended.abort();
@@ -112,7 +153,7 @@ export class CacheProxy {
     client.once('close', end);
     ended.addEventListener('abort', destroy);
     try {
-      await this.#send(await answerStream(this.#cache, { ...request, signal: ended }), outlet, ended);
+      await work(ended);
     } finally {
       ended.removeEventListener('abort', destroy);
       client.removeListener('close', end);
@@ -131,17 +172,26 @@ export class CacheProxy {
     if (reader === null) return outlet.end(text ?? undefined);
     const stream = { entryId: answer.entryId ?? 0, streamId: ++this.#lastStreamId };
     this.#cache.emitter.emit('streamOpened', stream);
+    await this.#pour(reader, stream, outlet, ended);
+  }
+
+  /** Sends what the reader gives, and ends the answer. */
+  async #pour(reader: EntryReader, stream: Stream, outlet: Outlet, ended: Ending): Promise<void> {
     try {
       await new BodyPump(reader, outlet, this.#pool, this.#cache.clock).run();
       outlet.end();
     } catch (error) {
-      // What is not one of ours comes from the socket: the client left.
-      if (!ended.aborted && isSeekwellError(error)) this.#note(error, stream.entryId);
-      outlet.destroy();
+      this.#failed(error, stream, outlet, ended);
     } finally {
       await reader.close();
       this.#cache.emitter.emit('streamClosed', stream);
     }
+  }
+
+  #failed(error: unknown, { entryId }: Stream, outlet: Outlet, ended: Ending): void {
+    // What is not one of ours comes from the socket: the client left.
+    if (!ended.aborted && isSeekwellError(error)) this.#note(error, entryId);
+    outlet.destroy();
   }
 
   #note({ code, message }: SeekwellError, entryId: number): void {

@@ -1,8 +1,9 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
+import type { KernelSender } from './kernel-sender.ts';
 import { type PlainRequest, readPlainRequest } from './plain-request.ts';
-import { SocketOutlet } from './socket-outlet.ts';
+import { type SocketAnswer, SocketOutlet } from './socket-outlet.ts';
 
 /** What a client may send while its answer is under way, in bytes; then nothing more is read from it until the answer is whole. */
 const MAX_WAITING_BYTES = 64 * 1024;
@@ -11,10 +12,12 @@ export interface PlainParts {
   readonly clock: Clock;
   /** How long a connection without a request is kept, in milliseconds. */
   readonly keepAliveMs: number;
+  /** Null: bytes are copied. */
+  readonly sender: KernelSender | null;
   /** Whether a request may be answered here; else node:http gets it. */
   accepts(request: PlainRequest): boolean;
-  /** Answers a request. Resolves when the answer is written or the connection destroyed; never rejects. */
-  answer(request: PlainRequest, outlet: SocketOutlet, socket: Socket): Promise<void>;
+  /** Answers a request. Resolves when the answer is written or the connection destroyed; never rejects. Null: that is so already. */
+  answer(request: PlainRequest, outlet: SocketOutlet, socket: Socket): Promise<void> | null;
 }
 
 interface Connection {
@@ -31,6 +34,7 @@ interface Connection {
  */
 export class PlainConnections {
   readonly #parts: PlainParts;
+  readonly #answers: SocketAnswer;
   readonly #connections = new Set<Connection>();
   readonly #toHttp: (socket: Socket) => void;
   #closing = false;
@@ -38,6 +42,9 @@ export class PlainConnections {
   /** @param server gets what is not plain; its connections come through here from now on */
   constructor(server: Server, parts: PlainParts) {
     this.#parts = parts;
+    const { clock, sender, keepAliveMs } = parts;
+    const seconds = Math.floor(keepAliveMs / 1000);
+    this.#answers = { clock, sender, keepAliveSeconds: () => (this.#closing ? null : seconds) };
     const [toHttp] = server.listeners('connection') as ((socket: Socket) => void)[];
     if (toHttp === undefined) throw new Error('the server takes no connections');
     server.removeListener('connection', toHttp);
@@ -91,16 +98,19 @@ export class PlainConnections {
     }
     const request = readPlainRequest(bytes);
     if (request === null || !this.#parts.accepts(request)) this.#handOver(connection, bytes);
-    else void this.#answer(connection, request);
+    else this.#answer(connection, request);
   }
 
-  async #answer(connection: Connection, request: PlainRequest): Promise<void> {
-    const { socket } = connection;
-    const { clock, keepAliveMs } = this.#parts;
+  #answer(connection: Connection, request: PlainRequest): void {
     connection.answering = true;
-    const keepAliveSeconds = (): number | null => (this.#closing ? null : Math.floor(keepAliveMs / 1000));
-    const outlet = new SocketOutlet(socket, { clock, keepAliveSeconds });
-    await this.#parts.answer(request, outlet, socket);
+    const outlet = new SocketOutlet(connection.socket, this.#answers);
+    const answering = this.#parts.answer(request, outlet, connection.socket);
+    if (answering === null) this.#answered(connection, outlet);
+    else void answering.then(() => this.#answered(connection, outlet));
+  }
+
+  #answered(connection: Connection, outlet: SocketOutlet): void {
+    const { socket } = connection;
     connection.answering = false;
     if (!outlet.ended) socket.destroy();
     if (socket.destroyed) return;

@@ -35,6 +35,10 @@ export class ResponseOutlet implements Outlet {
     });
   }
 
+  readonly takesFiles = false;
+
+  readonly sendFile = (): number => 0;
+
   end(text?: string): void {
     this.#response.end(this.#method === 'HEAD' ? undefined : text);
   }

@@ -1,7 +1,11 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import type { FileSend } from '../chunk-store/chunk-store.ts';
 import type { Clock } from '../clock.ts';
+import { type ByteRange, lengthOf } from '../core/byte-ranges.ts';
+import { contentRangeOf } from '../core/http-range.ts';
 import { HEAD_ROOM } from './buffer-pool.ts';
+import type { KernelSender } from './kernel-sender.ts';
 import type { Outlet } from './outlet.ts';
 
 /** What may not stand in a field's value (RFC 9110, section 5.5). */
@@ -24,10 +28,28 @@ class DateField {
 
 const date = new DateField();
 
+/** `headers` as they stand in an answer. */
+export function fieldsOf(headers: Readonly<Record<string, string>>): string {
+  let fields = '';
+  for (const name in headers) {
+    const value = headers[name] as string;
+    if (!FORBIDDEN.test(value)) fields += `${name}: ${value}\r\n`;
+  }
+  return fields;
+}
+
 export interface SocketAnswer {
   readonly clock: Clock;
+  /** Null: bytes are copied. */
+  readonly sender: KernelSender | null;
   /** Seconds for which the connection is kept after the answer; null: it is ended. Asked when the answer begins: it may have waited for long. */
   keepAliveSeconds(): number | null;
+}
+
+/** The system's number of a connected socket. Node.js names it nowhere else; without it bytes are copied. */
+function descriptorOf(socket: Socket): number | null {
+  const { _handle: handle } = socket as { readonly _handle?: { readonly fd?: number } | null };
+  return handle?.fd === undefined || handle.fd < 0 ? null : handle.fd;
 }
 
 /** An answer to a GET over HTTP/1.1 (RFC 9112), written to the socket itself: head and first bytes in one write. */
@@ -59,19 +81,14 @@ export class SocketOutlet implements Outlet {
   }
 
   begin(status: number, headers: Readonly<Record<string, string>>): void {
-    const keepAliveSeconds = this.#answer.keepAliveSeconds();
-    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`;
-    for (const name in headers) {
-      const value = headers[name] as string;
-      if (FORBIDDEN.test(value)) continue;
-      head += `${name}: ${value}\r\n`;
-    }
     this.#chunked = headers['content-length'] === undefined && status !== 204 && status !== 304;
-    if (this.#chunked) head += 'transfer-encoding: chunked\r\n';
-    head += `date: ${date.at(this.#answer.clock.now())}\r\n`;
-    head +=
-      keepAliveSeconds === null ? 'connection: close\r\n\r\n' : `connection: keep-alive\r\nkeep-alive: timeout=${keepAliveSeconds}\r\n\r\n`;
-    this.#head = head;
+    const fields = fieldsOf(headers);
+    this.#begin(status, this.#chunked ? `${fields}transfer-encoding: chunked\r\n` : fields);
+  }
+
+  /** Begins an answer with a part of a resource of `total` bytes. @param fields what else it says, as `fieldsOf` makes it */
+  beginPart(fields: string, range: ByteRange, total: number): void {
+    this.#begin(206, `${fields}content-range: ${contentRangeOf(range, total)}\r\ncontent-length: ${lengthOf(range)}\r\n`);
   }
 
   write(buffer: Buffer, count: number, taken: (error?: Error | null) => void): void {
@@ -90,6 +107,17 @@ export class SocketOutlet implements Outlet {
     this.#socket.write(buffer.subarray(start, HEAD_ROOM + count), taken);
   }
 
+  get takesFiles(): boolean {
+    return this.#answer.sender !== null && !this.#chunked && this.flushed && descriptorOf(this.#socket) !== null;
+  }
+
+  readonly sendFile: FileSend = (file, position, length) => {
+    const { sender } = this.#answer;
+    const socket = descriptorOf(this.#socket);
+    if (sender === null || socket === null || !this.#sendHead(sender, socket)) return 0;
+    return sender.sendFile(socket, file, position, length);
+  };
+
   end(text?: string): void {
     const head = this.#takeHead();
     this.#ended = true;
@@ -99,6 +127,23 @@ export class SocketOutlet implements Outlet {
 
   destroy(): void {
     if (!this.#ended) this.#socket.destroy();
+  }
+
+  #begin(status: number, fields: string): void {
+    const { clock, keepAliveSeconds } = this.#answer;
+    const kept = keepAliveSeconds();
+    const connection = kept === null ? 'close\r\n\r\n' : `keep-alive\r\nkeep-alive: timeout=${kept}\r\n\r\n`;
+    this.#head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fields}date: ${date.at(clock.now())}\r\nconnection: ${connection}`;
+  }
+
+  /** Returns whether all of the head is out. */
+  #sendHead(sender: KernelSender, socket: number): boolean {
+    const head = this.#takeHead();
+    if (head === '') return true;
+    const sent = sender.sendHead(socket, head);
+    if (sent === head.length) return true;
+    this.#socket.write(head.slice(sent), 'latin1');
+    return this.flushed;
   }
 
   #takeHead(): string {

@@ -1,15 +1,14 @@
-import { lookup } from 'mime-types';
 import { type ByteRange, lengthOf } from '../core/byte-ranges.ts';
 import type { Ending } from '../core/ending.ts';
 import { contentRangeOf, parseRange, type RangeSpec, resolveRange, unsatisfiedRangeOf } from '../core/http-range.ts';
 import type { EntryReader } from '../downloads/entry-reader.ts';
 import { pause } from '../downloads/signal.ts';
-import type { Heard } from '../downloads/span-recorder.ts';
 import { isSeekwellError, SeekwellError } from '../errors.ts';
 import type { FileCache } from '../file-cache.ts';
 import { problemHeaders, problemOf } from '../problem.ts';
-import type { EntryKey, EntryRow } from '../repository/cache-repository.ts';
+import type { EntryKey } from '../repository/cache-repository.ts';
 import { conditionalStatus, type HeaderLookup, rangeApplies } from './conditions.ts';
+import { CORS, headOf } from './stream-head.ts';
 import { keyOfPath } from './stream-path.ts';
 
 /** A changed resource is looked at anew this often before a client hears of it. */
@@ -37,11 +36,6 @@ export interface StreamAnswer {
   readonly length: number | null;
   readonly entryId: number | null;
 }
-
-const CORS: Readonly<Record<string, string>> = {
-  'access-control-allow-origin': '*',
-  'access-control-expose-headers': 'Accept-Ranges, Content-Length, Content-Range, ETag, Last-Modified',
-};
 
 function withoutReader(status: number, headers: Record<string, string>, text: string | null = null): StreamAnswer {
   const length = text === null ? 0 : Buffer.byteLength(text);
@@ -128,31 +122,6 @@ async function begun(reader: EntryReader, range: ByteRange): Promise<EntryReader
   reader.begin(range);
   await reader.ready();
   return reader;
-}
-
-/** The heads of what is read now: as long as nothing is committed, an entry is the same object from one request to the next. */
-const heads = new WeakMap<EntryRow, { readonly heard: Heard; readonly head: Readonly<Record<string, string>> }>();
-
-function headOf(entry: EntryRow, heard: Heard): Readonly<Record<string, string>> {
-  const known = heads.get(entry);
-  if (known !== undefined && known.heard.headers === heard.headers && known.heard.description.total === heard.description.total)
-    return known.head;
-  const head = makeHead(entry, heard);
-  heads.set(entry, { heard, head });
-  return head;
-}
-
-function makeHead(entry: EntryRow, { description, headers }: Heard): Readonly<Record<string, string>> {
-  const { validator, mimeType, total } = description;
-  return {
-    ...CORS,
-    ...headers,
-    'content-type': mimeType ?? (lookup(entry.filename ?? '') || 'application/octet-stream'),
-    'accept-ranges': total === null ? 'none' : 'bytes',
-    'x-content-type-options': 'nosniff',
-    ...(validator.etag === null ? {} : { etag: validator.etag }),
-    ...(validator.lastModified === null ? {} : { 'last-modified': validator.lastModified }),
-  };
 }
 
 function preflight(request: StreamRequest): StreamAnswer {

@@ -16,7 +16,6 @@ export const TAKE_OVER_BYTES = 256 * 1024;
 export const BEING_READ_MS = 120_000;
 /** The most rows a fill plans for one entry; rows grow beyond the chunk size for larger resources. */
 export const MAX_FILL_ROWS = 16_384;
-
 /** What names an entry. */
 export interface EntryKey {
   readonly sourceId: string;
@@ -301,6 +300,8 @@ export interface CacheRepository extends BlockRecords {
   /** The entry and the spans around one byte in one query, or null where there is no entry. */
   readView(id: number, offset: number): Promise<ReadView | null>;
   readViewByKey(key: EntryKey, offset: number): Promise<ReadView | null>;
+  /** What `readViewByKey` answered before, if nothing was committed since; null: ask. */
+  recentView(key: EntryKey, offset: number): ReadView | null;
   /** The recorded headers to pass on, by lower-case name. */
   headersOf(id: number): Promise<Record<string, string>>;
   /** Adds the entry, or gives the one that has the key. */

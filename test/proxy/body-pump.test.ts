@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { FileSend } from '#seekwell/chunk-store/chunk-store';
 import type { EntryReader } from '#seekwell/downloads/entry-reader';
 import { BodyPump } from '#seekwell/proxy/body-pump';
 import { BufferPool, HEAD_ROOM } from '#seekwell/proxy/buffer-pool';
@@ -10,6 +11,9 @@ const MIB = 1024 * KIB;
 const SMALL = 64 * KIB;
 const PAIRED = 256 * KIB;
 const LARGE = 512 * KIB;
+const LEAST = 16 * KIB;
+/** A descriptor. */
+const FILE = 7;
 
 /** A pool that tells what is out of it. */
 class WatchedPool extends BufferPool {
@@ -58,6 +62,17 @@ class ScriptedReader {
     return this.#total - this.position;
   }
 
+  /** Has a file of the first so many bytes. */
+  inFile = 0;
+
+  sendNow(most: number, send: FileSend): number | null {
+    const length = Math.min(most, this.inFile - this.position);
+    if (length <= 0) return null;
+    const sent = send(FILE, this.position, length);
+    this.position += sent;
+    return sent;
+  }
+
   readNow(into: Buffer): number {
     return this.atOnce ? this.#fill(into) : 0;
   }
@@ -87,6 +102,20 @@ class ScriptedOutlet implements Outlet {
   readonly pending: Pending[] = [];
   /** Called at each write. */
   onWrite: () => void = () => undefined;
+
+  takesFiles = false;
+  /** Bytes out of a file that still fit into the socket. */
+  room = Number.POSITIVE_INFINITY;
+  readonly sent: number[] = [];
+
+  readonly sendFile: FileSend = (descriptor, position, length) => {
+    expect([descriptor, position, this.flushed]).toEqual([FILE, this.received, true]);
+    const count = Math.min(length, this.room);
+    this.room -= count;
+    this.received += count;
+    this.sent.push(count);
+    return count;
+  };
 
   get flushed(): boolean {
     return this.pending.length === 0;
@@ -173,7 +202,7 @@ describe('a client that takes what it is given', () => {
     const { outlet, pool, run } = scene(100);
     await run();
     expect([outlet.received, outlet.wrong]).toEqual([100, 0]);
-    expect([...new Set(pool.taken), pool.out.size]).toEqual([SMALL, 0]);
+    expect([...new Set(pool.taken), pool.out.size]).toEqual([LEAST, 0]);
     const empty = scene(0);
     empty.outlet.onWrite = () => expect.unreachable();
     await empty.run();
@@ -186,6 +215,48 @@ describe('a client that takes what it is given', () => {
     const before = new Set(pool.given);
     await scene(3 * MIB, pool).run();
     expect(pool.given).toEqual(before);
+  });
+});
+
+describe('what the system can send from memory itself', () => {
+  test('needs no buffer, and lets others have their turn', async () => {
+    const { reader, outlet, pool, run } = scene(20 * MIB);
+    [outlet.takesFiles, reader.inFile] = [true, 20 * MIB];
+    const turns: number[] = [];
+    const others = (): void => {
+      turns.push(outlet.received);
+      if (outlet.received < 20 * MIB) setImmediate(others);
+    };
+    setImmediate(others);
+    await run();
+    expect([outlet.received, pool.taken, new Set(outlet.sent)]).toEqual([20 * MIB, [], new Set([LARGE])]);
+    expect(turns.length).toBeGreaterThanOrEqual(9);
+  });
+
+  test('waits for a full socket with a small buffer, and goes on when that is taken', async () => {
+    const { reader, outlet, pool, run } = scene(4 * MIB);
+    [outlet.takesFiles, reader.inFile, outlet.fast, outlet.room] = [true, 4 * MIB, false, MIB + 5];
+    const running = run();
+    await turn();
+    expect([outlet.received, outlet.pending.length, pool.taken]).toEqual([MIB + 5 + LEAST, 1, [LEAST]]);
+    outlet.room = Number.POSITIVE_INFINITY;
+    outlet.pending[0]?.();
+    await running;
+    expect([outlet.received, outlet.wrong, pool.taken, pool.out.size]).toEqual([4 * MIB, 0, [LEAST], 0]);
+  });
+
+  test('is mixed with what has to be copied', async () => {
+    const { reader, outlet, pool, run } = scene(3 * MIB);
+    [outlet.takesFiles, reader.inFile] = [true, MIB];
+    await run();
+    expect([outlet.received, outlet.wrong, outlet.sent, pool.out.size]).toEqual([3 * MIB, 0, [LARGE, LARGE], 0]);
+  });
+
+  test('is copied where the client takes no files', async () => {
+    const { reader, outlet, run } = scene(MIB);
+    reader.inFile = MIB;
+    await run();
+    expect([outlet.received, outlet.wrong, outlet.sent]).toEqual([MIB, 0, []]);
   });
 });
 

@@ -29,6 +29,7 @@ async function scene(parts: Partial<PlainParts> = {}): Promise<Scene> {
   const plain = new PlainConnections(server, {
     clock: new ManualClock(),
     keepAliveMs: 30_000,
+    sender: null,
     accepts: () => true,
     answer: async ({ url }, outlet) => {
       answered.push(url);

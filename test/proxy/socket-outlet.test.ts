@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { bodyOf, HEAD_ROOM } from '#seekwell/proxy/buffer-pool';
+import type { KernelSender } from '#seekwell/proxy/kernel-sender';
 import { SocketOutlet } from '#seekwell/proxy/socket-outlet';
 import { ManualClock } from '../support/manual-clock.ts';
 
@@ -25,8 +26,13 @@ class RecordingSocket extends Duplex {
 
 const COMMON = 'date: Thu, 01 Jan 2026 00:00:00 GMT\r\nconnection: keep-alive\r\nkeep-alive: timeout=30\r\n\r\n';
 
-function outletOn(socket: Duplex, keepAliveSeconds: number | null = 30, clock = new ManualClock()): SocketOutlet {
-  return new SocketOutlet(socket as Socket, { clock, keepAliveSeconds: () => keepAliveSeconds });
+function outletOn(
+  socket: Duplex,
+  keepAliveSeconds: number | null = 30,
+  clock = new ManualClock(),
+  sender: KernelSender | null = null,
+): SocketOutlet {
+  return new SocketOutlet(socket as Socket, { clock, sender, keepAliveSeconds: () => keepAliveSeconds });
 }
 
 /** A pooled buffer whose body is `text`. */
@@ -159,4 +165,63 @@ test('what the system has not taken yet is not flushed', async () => {
   expect(outlet.flushed).toBe(true);
   socket.destroy();
   await once(socket, 'close');
+});
+
+describe('from a file', () => {
+  const [SOCKET, FILE] = [5, 7];
+
+  /** A socket that takes `room` bytes for now, and what went into it past Node. */
+  function sending(room: number): { readonly sender: KernelSender; readonly taken: string[] } {
+    const taken: string[] = [];
+    let left = room;
+    const take = (text: string): number => {
+      const part = text.slice(0, left);
+      left -= part.length;
+      if (part !== '') taken.push(part);
+      return part.length;
+    };
+    const sendHead = (socket: number, head: string): number => {
+      expect(socket).toBe(SOCKET);
+      return take(head);
+    };
+    const sendFile = (socket: number, file: number, position: number, length: number): number => {
+      expect([socket, file, position]).toEqual([SOCKET, FILE, 100]);
+      return take('x'.repeat(length));
+    };
+    return { sender: { sendHead, sendFile }, taken };
+  }
+
+  function connected(): RecordingSocket {
+    return Object.assign(new RecordingSocket(), { _handle: { fd: SOCKET } });
+  }
+
+  test('head and bytes leave past Node, each once', () => {
+    const [socket, { sender, taken }] = [connected(), sending(Number.POSITIVE_INFINITY)];
+    const outlet = outletOn(socket, null, new ManualClock(), sender);
+    outlet.beginPart('etag: "a"\r\n', { start: 100, end: 104 }, 1000);
+    expect([outlet.takesFiles, outlet.sendFile(FILE, 100, 3), outlet.sendFile(FILE, 100, 2)]).toEqual([true, 3, 2]);
+    outlet.end();
+    const fields = 'etag: "a"\r\ncontent-range: bytes 100-104/1000\r\ncontent-length: 5\r\ndate: Thu, 01 Jan 2026 00:00:00 GMT';
+    expect(taken).toEqual([`HTTP/1.1 206 Partial Content\r\n${fields}\r\nconnection: close\r\n\r\n`, 'xxx', 'xx']);
+    expect([socket.written, outlet.ended]).toEqual([[], true]);
+  });
+
+  test('a head that does not fit is written as any other, and no byte before it', async () => {
+    const [socket, { sender, taken }] = [connected(), sending(10)];
+    const outlet = outletOn(socket, null, new ManualClock(), sender);
+    outlet.beginPart('', { start: 0, end: 4 }, 5);
+    expect(outlet.sendFile(FILE, 100, 5)).toBe(0);
+    expect(outlet.sendFile(FILE, 100, 5)).toBe(0);
+    await write(outlet, 'abcde');
+    expect([...taken, ...socket.written].join('')).toMatch(/^HTTP\/1\.1 206 Partial Content\r\n[\s\S]*\r\nconnection: close\r\n\r\nabcde$/);
+  });
+
+  test('is not for a body in chunks, without a sender, nor without a connection', () => {
+    const { sender } = sending(0);
+    const chunked = outletOn(connected(), null, new ManualClock(), sender);
+    chunked.begin(200, {});
+    const gone = outletOn(Object.assign(connected(), { _handle: null }), null, new ManualClock(), sender);
+    for (const outlet of [chunked, gone, outletOn(connected())]) expect(outlet.takesFiles).toBe(false);
+    expect(gone.sendFile(FILE, 100, 5)).toBe(0);
+  });
 });

@@ -49,6 +49,7 @@ function changedFile(change: (file: ChunkFile) => Partial<ChunkFile>): Wraps {
       path: file.path,
       read: (into, position) => file.read(into, position),
       readNow: (into, position) => file.readNow(into, position),
+      sendNow: (position, length, send) => file.sendNow(position, length, send),
       write: (chunks, position) => file.write(chunks, position),
       sync: () => file.sync(),
       checksum: (range, urgency) => file.checksum(range, urgency),

@@ -224,6 +224,11 @@ export class SimulatedStore implements ChunkStore {
     yield* await this.later(() => [...this.#disk.files.keys()]);
   }
 
+  /** No sockets here: what takes this way gives no bytes that `readNow` does not. */
+  sendNow(): null {
+    return null;
+  }
+
   prepare(): void {}
 
   async close(): Promise<void> {}
@@ -268,6 +273,10 @@ class OpenFile implements ChunkFile {
     this.#refuseWhenClosed();
     this.#maybeFail('read', 'readFails');
     return this.#file.read(into, position);
+  }
+
+  sendNow(): null {
+    return null;
   }
 
   async write(chunks: readonly Uint8Array[], position: number): Promise<void> {

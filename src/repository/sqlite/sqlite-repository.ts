@@ -192,6 +192,10 @@ export class SqliteRepository implements CacheRepository {
     return view;
   }
 
+  recentView(key: EntryKey, offset: number): ReadView | null {
+    return this.#recent.get(key, offset, this.changeToken());
+  }
+
   async headersOf(id: number): Promise<Record<string, string>> {
     const headers = this.#get<{ headers: string }>('headers', { id })?.headers ?? '{}';
     return headers === '{}' ? {} : (JSON.parse(headers) as Record<string, string>);
