@@ -157,6 +157,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#timer?.cancel();
     this.#timer = null;
     controller.pause();
+    // Pieces of the buffer that was received, which they would keep as long as anything knows of this exchange: 64 KiB for some lines.
+    controller.rawHeaders = null;
     this.#stage = 'headed';
     this.#settle({ status: statusCode, headers });
   }

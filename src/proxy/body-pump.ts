@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { EntryReader } from '../downloads/entry-reader.ts';
-import { type BufferPool, bodyOf, HEAD_ROOM, LARGE_BYTES, LEAST_BYTES, PAIRED_BYTES, SMALL_BYTES } from './buffer-pool.ts';
+import { type BufferPool, bodyOf, LARGE_BYTES, LEAST_BYTES, PAIRED_BYTES, SMALL_BYTES } from './buffer-pool.ts';
 import type { Outlet } from './outlet.ts';
 
 /** A client that needs longer than this to take a buffer has enough for a while, in milliseconds. */
@@ -48,13 +48,18 @@ export class BodyPump {
           if (this.#sinceTurn >= TURN_BYTES) await this.#letOthers();
           continue;
         }
-        const buffer = this.#take();
-        const body = bodyOf(buffer);
-        let count = this.#reader.readNow(body);
+        let buffer = this.#take();
+        let count = this.#reader.readNow(bodyOf(buffer));
         // Two at a time only once both are of the lesser size.
-        this.#paired = count === 0 && buffer.length <= HEAD_ROOM + PAIRED_BYTES;
+        this.#paired = count === 0 && this.#waits;
         this.#waits = count === 0;
-        if (count === 0) count = await this.#reader.read(body);
+        if (count === 0) {
+          // That may take long: no buffer is held meanwhile.
+          this.#giveBack(buffer);
+          await this.#reader.ready();
+          buffer = this.#take();
+          count = this.#reader.readNow(bodyOf(buffer)) || (await this.#reader.read(bodyOf(buffer)));
+        }
         await writing;
         if (count === 0) return this.#giveBack(buffer);
         writing = this.#send(buffer, count);

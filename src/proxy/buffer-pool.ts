@@ -9,7 +9,7 @@ export const LARGE_BYTES = 512 * 1024;
 /** Bytes of one of two that a stream holds together, one being filled while the other is written. */
 export const PAIRED_BYTES = 256 * 1024;
 /** The most buffers in use together that are not small: beyond that streams get small ones, so that memory stays bounded whatever their number. */
-const MAX_LARGE = 48;
+const MAX_LARGE = 24;
 /** Free buffers of each size that are kept for the next streams. */
 const MAX_FREE = 16;
 

@@ -35,6 +35,8 @@ interface Connection {
 export class PlainConnections {
   readonly #parts: PlainParts;
   readonly #answers: SocketAnswer;
+  /** Of connections that end with the answer. */
+  readonly #lastAnswers: SocketAnswer;
   readonly #connections = new Set<Connection>();
   readonly #toHttp: (socket: Socket) => void;
   #closing = false;
@@ -45,6 +47,7 @@ export class PlainConnections {
     const { clock, sender, keepAliveMs } = parts;
     const seconds = Math.floor(keepAliveMs / 1000);
     this.#answers = { clock, sender, keepAliveSeconds: () => (this.#closing ? null : seconds) };
+    this.#lastAnswers = { clock, sender, keepAliveSeconds: () => null };
     const [toHttp] = server.listeners('connection') as ((socket: Socket) => void)[];
     if (toHttp === undefined) throw new Error('the server takes no connections');
     server.removeListener('connection', toHttp);
@@ -103,18 +106,18 @@ export class PlainConnections {
 
   #answer(connection: Connection, request: PlainRequest): void {
     connection.answering = true;
-    const outlet = new SocketOutlet(connection.socket, this.#answers);
+    const outlet = new SocketOutlet(connection.socket, request.closes ? this.#lastAnswers : this.#answers);
     const answering = this.#parts.answer(request, outlet, connection.socket);
-    if (answering === null) this.#answered(connection, outlet);
-    else void answering.then(() => this.#answered(connection, outlet));
+    if (answering === null) this.#answered(connection, request, outlet);
+    else void answering.then(() => this.#answered(connection, request, outlet));
   }
 
-  #answered(connection: Connection, outlet: SocketOutlet): void {
+  #answered(connection: Connection, { closes }: PlainRequest, outlet: SocketOutlet): void {
     const { socket } = connection;
     connection.answering = false;
     if (!outlet.ended) socket.destroy();
     if (socket.destroyed) return;
-    if (this.#closing) {
+    if (this.#closing || closes) {
       socket.end();
       return;
     }

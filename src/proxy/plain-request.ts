@@ -27,11 +27,13 @@ export interface PlainRequest {
   readonly path: string;
   /** By lower-case name. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The connection ends with the answer. */
+  readonly closes: boolean;
 }
 
 /**
  * Reads a request's head that `bytes` are, all of it and nothing more. Null where it is not a whole head, or anything but a GET of a stream over HTTP/1.1
- * on a connection that is kept: for node:http, which knows the rest of the protocol. What passes here is read alike there.
+ * on a connection that is kept, or ends with the answer: for node:http, which knows the rest of the protocol. What passes here is read alike there.
  */
 export function readPlainRequest(bytes: Buffer): PlainRequest | null {
   if (bytes.length > MAX_HEAD_BYTES || bytes[0] !== 0x47) return null;
@@ -48,6 +50,7 @@ export function readPlainRequest(bytes: Buffer): PlainRequest | null {
     headers[name] = match[2] ?? '';
   }
   const connection = headers.connection?.toLowerCase();
-  if (headers.host === undefined || (connection !== undefined && connection !== 'keep-alive')) return null;
-  return { method: 'GET', url, path: url.split('?', 1)[0] ?? url, headers };
+  const closes = connection === 'close';
+  if (headers.host === undefined || !(connection === undefined || connection === 'keep-alive' || closes)) return null;
+  return { method: 'GET', url, path: url.split('?', 1)[0] ?? url, headers, closes };
 }

@@ -68,6 +68,11 @@ describe('a GET of a stream is read', () => {
     expect([request?.url, request?.path]).toEqual(['/stream/a/b/c?sig=1?2', '/stream/a/b/c']);
   });
 
+  test('whose connection is kept, or ends with the answer', () => {
+    const closes = [head(), head('Connection: Keep-Alive'), head('Connection: Close')].map((bytes) => readPlainRequest(bytes)?.closes);
+    expect(closes).toEqual([false, false, true]);
+  });
+
   test('up to 8 KiB', () => {
     const rest = 8 * 1024 - head('X: ').length;
     expect(readPlainRequest(head(`X: ${'a'.repeat(rest)}`))).not.toBeNull();
@@ -127,7 +132,6 @@ describe('what is left to node:http', () => {
     ['Trailer', head('Trailer: x')],
     ['TE', head('TE: trailers')],
     ['HTTP2-Settings', head('HTTP2-Settings: x')],
-    ['Connection: close', head('Connection: close')],
     ['a list in Connection', head('Connection: keep-alive, upgrade')],
     ['Proxy-Connection', head('Proxy-Connection: close')],
   ];

@@ -55,7 +55,7 @@ async function scene(): Promise<Scene> {
     const socket = { _handle: { fd: 1 }, writableLength: 0, destroyed: false } as unknown as Socket;
     const outlet = new SocketOutlet(socket, { clock: new ManualClock(), sender, keepAliveSeconds: () => 30 });
     const headers = { host: 'localhost', range, ...fields };
-    return { rest: answers.begin({ method: 'GET', url: path, path, headers }, outlet), sent };
+    return { rest: answers.begin({ method: 'GET', url: path, path, headers, closes: false }, outlet), sent };
   };
   return { ...api, origin, film, path, fill, quick };
 }
