@@ -387,7 +387,7 @@ describe('a failure', () => {
       outlet.onWrite = () => setImmediate(() => outlet.pending[0]?.(new Error('the client is gone')));
       await expect(run()).rejects.toThrow('the client is gone');
     }
-    const buffers = Array.from({ length: 50 }, () => pool.take(MIB));
+    const buffers = Array.from({ length: 26 }, () => pool.take(MIB));
     expect(buffers.filter((buffer) => buffer.length > HEAD_ROOM + SMALL)).toHaveLength(24);
     expect(buffers.slice(24).map(({ length }) => length)).toEqual([HEAD_ROOM + SMALL, HEAD_ROOM + SMALL]);
   });
