@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { SqliteRepository } from '#seekwell/repository/sqlite/sqlite-repository';
+import { PlainDatabase } from '../scripts/plain-database.mjs';
 
 // Caches as they are after years, written by plain SQL: fetching them would take as long.
 
@@ -14,8 +14,8 @@ const TOTAL = 4_000_000_000;
 export async function makeCache(folder, { entries, spans, rows, files = false }) {
   const path = join(folder, 'seekwell.db');
   await (await SqliteRepository.open({ path, owner: 'bench' })).close();
-  const database = new Database(path);
-  database.pragma('synchronous = OFF');
+  const database = new PlainDatabase(path);
+  database.exec('PRAGMA synchronous = OFF');
   const entry = database.prepare(`
 INSERT INTO cache_entries (source_id, media_id, original_url, filename, file_path, etag, expected_total_size, last_accessed, created_at, updated_at)
 VALUES ('url', $media, $url, $filename, $path, '"v"', ${TOTAL}, $at, $at, $at)`);
@@ -35,12 +35,12 @@ VALUES ('url', $media, $url, $filename, $path, '"v"', ${TOTAL}, $at, $at, $at)`)
       for (let at = 0; at < rows; at++) row.run(index, TOTAL / 2 + at * 4_194_304, TOTAL / 2 + (at + 1) * 4_194_304 - 1);
       if (files) makeFile(join(folder, name));
     }
-  })();
+  });
   database.close();
   return path;
 }
 
-/** Spans over the first half, and one at the end, where players look first. @param {Database.Statement} span @param {number} entry @param {number} count */
+/** Spans over the first half, and one at the end, where players look first. @param {import('../scripts/plain-database.mjs').PlainStatement<unknown>} span @param {number} entry @param {number} count */
 function addSpans(span, entry, count) {
   const step = Math.floor(TOTAL / 2 / count);
   for (let at = 0; at < count - 1; at++) span.run(entry, at * step, at * step + Math.floor(step / 2));

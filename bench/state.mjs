@@ -1,7 +1,7 @@
-import Database from 'better-sqlite3';
 import { systemClock } from '#seekwell/clock';
 import { SqliteRepository } from '#seekwell/repository/sqlite/sqlite-repository';
 import { StateComputer } from '#seekwell/state-computer';
+import { PlainDatabase } from '../scripts/plain-database.mjs';
 import { median, milliseconds, times } from './figures.mjs';
 import { makeCache } from './large-caches.mjs';
 import { SEEKWELL } from './peers.mjs';
@@ -65,7 +65,7 @@ async function manyEntries(rounds) {
   const folder = newFolder('many-entries');
   const path = await makeCache(folder, { entries: 10_000, spans: 10, rows: 100 });
   const repository = await SqliteRepository.open({ path, owner: 'bench' });
-  const database = new Database(path, { readonly: true });
+  const database = new PlainDatabase(path, { readonly: true });
   const all = database.prepare('SELECT * FROM cache_entry_states');
   const states = database.prepare('SELECT cache_entry_id, state FROM cache_entry_states');
   const figures = [

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import Database from 'better-sqlite3';
 import { areComputed, computedBytes } from '../bench/computed-bytes.mjs';
+import { PlainDatabase } from './plain-database.mjs';
 import { root } from './setup.mjs';
 
 // `npm run kill -- --rounds 500 --seed 1`: a real daemon on a real folder is killed (SIGKILL) at random moments under load and started again. After each kill
@@ -129,7 +129,7 @@ async function load(url, originUrl, signal) {
 
 /** What the database promises. @param {string} folder @returns {Span[]} */
 function promises(folder) {
-  const database = new Database(join(folder, 'seekwell.db'), { readonly: true });
+  const database = new PlainDatabase(join(folder, 'seekwell.db'), { readonly: true });
   try {
     const sql = `SELECT e.id, e.media_id AS media, e.epoch, e.file_path AS file, c.start_byte AS start, c.end_byte AS "end"
       FROM cache_chunks c JOIN cache_entries e ON e.id = c.cache_entry_id`;
@@ -156,7 +156,16 @@ async function check(folder, { media, file, start, end }) {
 
 /** One life of the daemon. @param {string} folder @param {string} originUrl */
 async function round(folder, originUrl) {
-  const { child, url } = await startDaemon(folder);
+  const daemon = await startDaemon(folder);
+  try {
+    return await killed(daemon, folder, originUrl);
+  } finally {
+    daemon.child.kill('SIGKILL');
+  }
+}
+
+/** Loads the daemon, kills it, and compares. @param {Daemon} daemon @param {string} folder @param {string} originUrl */
+async function killed({ child, url }, folder, originUrl) {
   const over = new AbortController();
   /** @type {unknown} */
   let failure = null;
@@ -189,9 +198,9 @@ async function round(folder, originUrl) {
 
 /** @param {string} folder @param {number} id */
 function epochOf(folder, id) {
-  const database = new Database(join(folder, 'seekwell.db'), { readonly: true });
+  const database = new PlainDatabase(join(folder, 'seekwell.db'), { readonly: true });
   try {
-    return database.prepare('SELECT epoch FROM cache_entries WHERE id = ?').pluck().get(id);
+    return database.column('SELECT epoch FROM cache_entries WHERE id = ?', id)[0];
   } finally {
     database.close();
   }

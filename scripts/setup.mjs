@@ -14,6 +14,8 @@ const source = join(root, 'src');
 const output = join(root, 'dist');
 const buildStamp = join(output, '.built');
 const mutex = join(root, '.setup-lock');
+/** As in load-driver.ts, which is not compiled yet: from here on better-sqlite3 is not used, and need not load. */
+const hasBuiltInSqlite = Number.parseInt(process.versions.node, 10) >= 24;
 
 /** Installs the packages of package-lock.json, unless node_modules holds them already. */
 export async function ensureInstalled() {
@@ -24,7 +26,7 @@ export async function ensureInstalled() {
       say('Installing packages (npm ci) ...');
       npm('ci', '--include=dev');
     }
-    if (!nativeModuleLoads()) {
+    if (!hasBuiltInSqlite && !nativeModuleLoads()) {
       say('Building better-sqlite3 for this version of Node ...');
       npm('rebuild', 'better-sqlite3');
     }

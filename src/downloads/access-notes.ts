@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { BoundedMap } from '../core/bounded-map.ts';
 import type { CacheRepository, EntryRow } from '../repository/cache-repository.ts';
 
 /** How often it is noted that an entry is read, in milliseconds. */
@@ -11,7 +12,7 @@ export class AccessNotes {
   readonly #repository: CacheRepository;
   readonly #clock: Clock;
   /** When this process last noted it of an entry, UTC milliseconds: a hint that saves a write. */
-  readonly #noted = new Map<number, number>();
+  readonly #noted = new BoundedMap<number, number>(MAX_HINTS);
 
   constructor(repository: CacheRepository, clock: Clock) {
     this.#repository = repository;
@@ -23,7 +24,6 @@ export class AccessNotes {
     const now = this.#clock.now();
     const before = entry.accessCount === 0 ? 0 : entry.lastAccessed;
     if (now - Math.max(before, this.#noted.get(entry.id) ?? 0) < NOTED_MS) return;
-    if (this.#noted.size >= MAX_HINTS) this.#noted.clear();
     this.#noted.set(entry.id, now);
     void this.#repository.touch(entry.id, now).catch(() => {});
   }

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { BoundedMap } from '../core/bounded-map.ts';
 import { PRIORITY, type Priority } from '../core/priority.ts';
 import type { EntryRow } from '../repository/cache-repository.ts';
 import type { DownloadSettings } from './download-settings.ts';
@@ -24,7 +25,7 @@ export interface LimitParts {
 /** How many fetches may run at the same time. What it learns of origins is a hint: forgotten, it is learnt again. */
 export class ConnectionLimits {
   readonly #parts: LimitParts;
-  readonly #throughput = new Map<string, Throughput>();
+  readonly #throughput = new BoundedMap<string, Throughput>(MAX_ORIGINS);
   /** Readers that wait for a connection because an origin has as many as it may ever have, by origin. */
   readonly #waiting = new Counts();
   /** Connections that were admitted and are about to be opened, by origin. */
@@ -78,7 +79,6 @@ export class ConnectionLimits {
   #of(origin: string): Throughput {
     const known = this.#throughput.get(origin);
     if (known !== undefined) return known;
-    if (this.#throughput.size >= MAX_ORIGINS) this.#throughput.clear();
     const throughput = new Throughput(this.#parts.clock, () => this.#parts.eased());
     this.#throughput.set(origin, throughput);
     return throughput;

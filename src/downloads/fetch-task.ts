@@ -1,5 +1,6 @@
 import type { ChunkStore } from '../chunk-store/chunk-store.ts';
 import type { Clock } from '../clock.ts';
+import { BoundedMap } from '../core/bounded-map.ts';
 import type { ByteRange } from '../core/byte-ranges.ts';
 import type { RangeSpec } from '../core/http-range.ts';
 import type { Priority } from '../core/priority.ts';
@@ -8,9 +9,16 @@ import type { OriginClient } from '../origin/origin-client.ts';
 import type { CacheRepository, EnsureOutcome, EntryRow } from '../repository/cache-repository.ts';
 import type { BlockKeeper } from './span-recorder.ts';
 
+/** A hint: parsing a URL again and again, for each row that waits, is work for nothing. */
+const origins = new BoundedMap<string, string>(1_024);
+
 /** The origin of a URL: what limits on connections count. */
 export function originOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).origin : url;
+  const known = origins.get(url);
+  if (known !== undefined) return known;
+  const origin = URL.canParse(url) ? new URL(url).origin : url;
+  origins.set(url, origin);
+  return origin;
 }
 
 /** What a guide asks of a fetch. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { BoundedMap } from '../core/bounded-map.ts';
 import type { CacheRepository, EntryRow } from '../repository/cache-repository.ts';
 import type { DownloadSettings } from './download-settings.ts';
 
@@ -22,9 +23,9 @@ function versionOf(entry: EntryRow): string {
 export class FillPlanner {
   readonly #parts: FillPlannerParts;
   /** What was planned: saves a write for each request. */
-  readonly #planned = new Set<string>();
+  readonly #planned = new BoundedMap<string, true>(MAX_HINTS);
   /** What readers opened before anything was recorded of it. */
-  readonly #opened = new Set<string>();
+  readonly #opened = new BoundedMap<string, true>(MAX_HINTS);
 
   constructor(parts: FillPlannerParts) {
     this.#parts = parts;
@@ -36,8 +37,7 @@ export class FillPlanner {
       this.#planSoon(entry);
       return;
     }
-    if (this.#opened.size >= MAX_HINTS) this.#opened.clear();
-    this.#opened.add(versionOf(entry));
+    this.#opened.set(versionOf(entry), true);
   }
 
   /** Bytes of the entry were recorded. `isRead`: a reader is there. */
@@ -54,8 +54,7 @@ export class FillPlanner {
     const { repository, clock, settings } = this.#parts;
     const version = versionOf(entry);
     if (!settings.fill || !entry.fillAllowed || entry.isComplete || this.#planned.has(version)) return;
-    if (this.#planned.size >= MAX_HINTS) this.#planned.clear();
-    this.#planned.add(version);
+    this.#planned.set(version, true);
     const added = await repository.fill({ entryId: entry.id, epoch: entry.epoch, chunkSize: settings.chunkSize }, clock.now());
     if (added > 0) this.#parts.planned();
   }

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../core/bounded-map.ts';
 import type { CacheRepository, EntryRow } from '../repository/cache-repository.ts';
 
 /** Hints beyond this many are forgotten, all at once. */
@@ -9,7 +10,7 @@ const MAX_HINTS = 1_000;
  */
 export class KnownHeaders {
   readonly #repository: CacheRepository;
-  readonly #byVersion = new Map<string, Readonly<Record<string, string>>>();
+  readonly #byVersion = new BoundedMap<string, Readonly<Record<string, string>>>(MAX_HINTS);
 
   constructor(repository: CacheRepository) {
     this.#repository = repository;
@@ -22,7 +23,6 @@ export class KnownHeaders {
     const known = this.#byVersion.get(version);
     if (known !== undefined) return known;
     const headers = await this.#repository.headersOf(id);
-    if (this.#byVersion.size >= MAX_HINTS) this.#byVersion.clear();
     this.#byVersion.set(version, headers);
     return headers;
   }

@@ -1,5 +1,6 @@
 import type { DiskSpace } from '../chunk-store/disk-space.ts';
 import type { Clock } from '../clock.ts';
+import { BoundedMap } from '../core/bounded-map.ts';
 import { PRIORITY } from '../core/priority.ts';
 import { asSeekwellError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
@@ -39,7 +40,7 @@ export class Room {
   /** It was said that the disk does not answer. */
   #diskReported = false;
   /** Entries for which work that no reader waits for found no room, and when (monotonic milliseconds). */
-  readonly #full = new Map<number, number>();
+  readonly #full = new BoundedMap<number, number>(MAX_HINTS);
 
   constructor(parts: RoomParts) {
     this.#parts = parts;
@@ -115,7 +116,6 @@ export class Room {
   }
 
   #noteFull(entryId: number): void {
-    if (this.#full.size >= MAX_HINTS) this.#full.clear();
     this.#full.set(entryId, this.#parts.clock.monotonic());
   }
 

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { PlainDatabase } from '../../scripts/plain-database.mjs';
 import type { Finished } from '../support/child-process.ts';
 import { seekwell, seekwellBound } from '../support/daemon.ts';
 import { afterThisTest, temporaryFolder } from '../support/temp-folder.ts';
@@ -209,9 +209,9 @@ describe('a cache folder', () => {
 
 describe('a database', () => {
   /** Makes the database what `change` makes of an empty one. */
-  async function database(change: (database: Database.Database) => void): Promise<void> {
+  async function database(change: (database: PlainDatabase) => void): Promise<void> {
     await mkdir(cacheDir);
-    const made = new Database(join(cacheDir, 'seekwell.db'));
+    const made = new PlainDatabase(join(cacheDir, 'seekwell.db'));
     change(made);
     made.close();
   }

@@ -1,7 +1,7 @@
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
+import { PlainDatabase } from '../../scripts/plain-database.mjs';
 import { filePathOf } from '../support/cache-folder.ts';
 import { Daemon, type EntryJson, seekwell } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
@@ -89,8 +89,8 @@ describe('gc', () => {
     const living = await Daemon.start({ cacheDir });
     await daemon.kill9();
     await ran(cacheDir, 'gc');
-    const database = new Database(join(cacheDir, 'seekwell.db'), { readonly: true });
-    expect(database.prepare('SELECT base_url FROM cache_servers').pluck().all()).toEqual([living.baseUrl]);
+    const database = new PlainDatabase(join(cacheDir, 'seekwell.db'), { readonly: true });
+    expect(database.column('SELECT base_url FROM cache_servers')).toEqual([living.baseUrl]);
     database.close();
   });
 });

@@ -1,7 +1,7 @@
 import { readFile, rm, truncate } from 'node:fs/promises';
-import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 import { FileCache } from '#seekwell/file-cache';
+import { PlainDatabase } from '../../scripts/plain-database.mjs';
 import { apiServer } from '../api/api-server.ts';
 import { type CachedFilm, cachedFilm } from '../support/cached-film.ts';
 import { Daemon, seekwell } from '../support/daemon.ts';
@@ -112,7 +112,7 @@ describe('the command', () => {
     forgetChecksums(cacheDir);
     expect((await verify(cacheDir)).stdout).toBe('Verified 1 entry: 0 B right; nothing bad; 5 blocks had no checksum before.\n');
     expect(recordedChecksums(cacheDir)).toEqual(before);
-    const database = new Database(`${cacheDir}/seekwell.db`);
+    const database = new PlainDatabase(`${cacheDir}/seekwell.db`);
     database.exec('UPDATE cache_chunks SET end_byte = 1100000; UPDATE cache_entries SET is_complete = 0');
     database.exec('DELETE FROM cache_block_checksums WHERE block > 0');
     database.close();
@@ -158,8 +158,8 @@ describe('the background check', () => {
   }
 
   function checkedAt(cacheDir: string): number[] {
-    const database = new Database(`${cacheDir}/seekwell.db`, { readonly: true });
-    const times = database.prepare('SELECT checked_at FROM cache_block_checksums ORDER BY block').pluck().all() as number[];
+    const database = new PlainDatabase(`${cacheDir}/seekwell.db`, { readonly: true });
+    const times = database.column('SELECT checked_at FROM cache_block_checksums ORDER BY block') as number[];
     database.close();
     return times;
   }

@@ -1,9 +1,9 @@
 import { copyFile, cp, open, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 import { isSeekwellError } from '#seekwell/errors';
 import { SqliteRepository } from '#seekwell/repository/sqlite/sqlite-repository';
+import { PlainDatabase } from '../../scripts/plain-database.mjs';
 import { falseSpans, recordedSpans } from '../support/cache-folder.ts';
 import { CacheServer } from '../support/cache-server.ts';
 import { runToSuccess } from '../support/child-process.ts';
@@ -89,8 +89,8 @@ describe('a damaged database', () => {
 
   test('whose log was cut short has what the log still holds', async () => {
     const source = await filled();
-    const database = new Database(source);
-    database.pragma('wal_autocheckpoint = 0');
+    const database = new PlainDatabase(source);
+    database.exec('PRAGMA wal_autocheckpoint = 0');
     for (let i = 0; i < 10; i++) database.exec(`UPDATE cache_entries SET quality = 'v${i}' WHERE id = 1`);
     const path = join(await temporaryFolder('cut'), 'seekwell.db');
     for (const suffix of ['', '-wal']) await copyFile(source + suffix, path + suffix);
@@ -106,8 +106,8 @@ describe('a damaged database', () => {
 
   test('with the log of another database is refused, or is one of the two; never a mixture that promises bytes', async () => {
     const [mine, other] = [await filled('a'), await filled('b')];
-    const database = new Database(other);
-    database.pragma('wal_autocheckpoint = 0');
+    const database = new PlainDatabase(other);
+    database.exec('PRAGMA wal_autocheckpoint = 0');
     database.exec(`UPDATE cache_entries SET quality = 'other'`);
     await copyFile(`${other}-wal`, `${mine}-wal`);
     database.close();
@@ -125,8 +125,8 @@ describe('a cache folder that is copied while it fills', () => {
     const body = fetch(await server.streamOf(film.url)).then((response) => response.arrayBuffer());
     await eventually('some is recorded', () => recordedSpans(cacheDir).some(({ end }) => end > 1024 * 1024));
     const copy = await temporaryFolder('copy');
-    const live = new Database(join(cacheDir, 'seekwell.db'), { readonly: true });
-    await live.backup(join(copy, 'seekwell.db'));
+    const live = new PlainDatabase(join(cacheDir, 'seekwell.db'), { readonly: true });
+    live.exec(`VACUUM INTO '${join(copy, 'seekwell.db')}'`);
     live.close();
     await cp(join(cacheDir, 'files'), join(copy, 'files'), { recursive: true });
     await body;

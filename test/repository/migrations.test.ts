@@ -1,11 +1,11 @@
 import { copyFile, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 import { isSeekwellError } from '#seekwell/errors';
 import { APPLICATION_ID, SCHEMA_VERSIONS } from '#seekwell/repository/sqlite/schema';
 import { SqliteRepository } from '#seekwell/repository/sqlite/sqlite-repository';
+import { PlainDatabase } from '../../scripts/plain-database.mjs';
 import { runToSuccess } from '../support/child-process.ts';
 import { temporaryFolder } from '../support/temp-folder.ts';
 import { newDatabase } from './test-database.ts';
@@ -41,7 +41,7 @@ async function expectRefused(path: string, code: string): Promise<void> {
 }
 
 function change(path: string, sql: string): void {
-  const database = new Database(path);
+  const database = new PlainDatabase(path);
   database.exec(sql);
   database.close();
 }
@@ -50,8 +50,8 @@ describe('a new database', () => {
   test('has the newest schema, is marked as ours, and is written ahead', async () => {
     const path = await emptyPath();
     const repository = await SqliteRepository.open({ path, owner: 'me' });
-    const database = new Database(path, { readonly: true });
-    const pragma = (name: string): unknown => database.pragma(name, { simple: true });
+    const database = new PlainDatabase(path, { readonly: true });
+    const pragma = (name: string): unknown => database.column(`PRAGMA ${name}`)[0];
     expect([pragma('application_id'), pragma('user_version'), pragma('journal_mode')]).toEqual([
       APPLICATION_ID,
       SCHEMA_VERSIONS.length,
@@ -93,8 +93,8 @@ describe('a new database', () => {
   });
 
   test('has the public tables and the public columns', async () => {
-    const database = new Database(await newDatabase(), { readonly: true });
-    const columns = (table: string): unknown => database.prepare(`SELECT name FROM pragma_table_xinfo('${table}')`).pluck().all();
+    const database = new PlainDatabase(await newDatabase(), { readonly: true });
+    const columns = (table: string): unknown => database.column(`SELECT name FROM pragma_table_xinfo('${table}')`);
     expect(columns('cache_chunks')).toEqual(['cache_entry_id', 'start_byte', 'end_byte']);
     expect(columns('cache_download_queue')).toEqual(
       expect.arrayContaining(['cache_entry_id', 'start_byte', 'end_byte', 'priority', 'status']),
@@ -170,9 +170,9 @@ describe('refused, and left as it was', () => {
   test('a database of a newer version of which the log still has to be read', async () => {
     const original = await newDatabase();
     const path = await emptyPath();
-    const database = new Database(original);
-    database.pragma('wal_autocheckpoint = 0');
-    database.pragma(`user_version = ${SCHEMA_VERSIONS.length + 1}`);
+    const database = new PlainDatabase(original);
+    database.exec('PRAGMA wal_autocheckpoint = 0');
+    database.exec(`PRAGMA user_version = ${SCHEMA_VERSIONS.length + 1}`);
     // As it lies there when that version is killed.
     for (const suffix of ['', '-wal']) await copyFile(original + suffix, path + suffix);
     database.close();
@@ -183,7 +183,7 @@ describe('refused, and left as it was', () => {
 describe('while another program', () => {
   test('writes, opening and reading go on, and changes wait, then are busy', async () => {
     const path = await newDatabase();
-    const database = new Database(path);
+    const database = new PlainDatabase(path);
     database.exec('BEGIN IMMEDIATE');
     const repository = await SqliteRepository.open({ path, owner: 'me' });
     expect((await repository.statistics()).entries).toBe(0);

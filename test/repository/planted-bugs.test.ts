@@ -1,9 +1,9 @@
-import type Database from 'better-sqlite3';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PRIORITY } from '#seekwell/core/priority';
 import type { CommitRequest } from '#seekwell/repository/cache-repository';
 import type { Committer } from '#seekwell/repository/sqlite/sqlite-repository';
+import type { PlainDatabase } from '../../scripts/plain-database.mjs';
 import { type HistoryOptions, HistoryRunner, history } from './simulation/history.ts';
 import type { SimulatedProcess } from './simulation/simulated-process.ts';
 import type { SimulatedWorld } from './simulation/simulated-world.ts';
@@ -15,7 +15,7 @@ import { newDatabase } from './test-database.ts';
 type Wrap = NonNullable<HistoryOptions['wrap']>;
 
 /** Changes what is asked of the method `name`. */
-function rewriting(name: string, rewrite: (request: CommitRequest, database: Database.Database) => CommitRequest): Wrap {
+function rewriting(name: string, rewrite: (request: CommitRequest, database: PlainDatabase) => CommitRequest): Wrap {
   return (committer, database) => ({
     close: () => committer.close(),
     call: ((called, ...args) => {
@@ -27,7 +27,7 @@ function rewriting(name: string, rewrite: (request: CommitRequest, database: Dat
 }
 
 const withoutEpochCheck = rewriting('commit', (request, database) => {
-  const now = database.prepare<[number], { epoch: number }>('SELECT epoch FROM cache_entries WHERE id = ?').get(request.entryId);
+  const now = database.prepare<{ epoch: number }>('SELECT epoch FROM cache_entries WHERE id = ?').get(request.entryId);
   return { ...request, epoch: now?.epoch ?? request.epoch };
 });
 const withoutQuotaAtCommit = rewriting('commit', (request) => ({ ...request, quota: null }));

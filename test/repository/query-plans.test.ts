@@ -1,8 +1,8 @@
-import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EntrySort } from '#seekwell/repository/cache-repository';
 import { ENTRY_WITH_STATE, pageQuery } from '#seekwell/repository/sqlite/entry-list';
 import { READS, WRITES } from '#seekwell/repository/sqlite/statements';
+import { PlainDatabase } from '../../scripts/plain-database.mjs';
 import { suiteFolder } from '../support/temp-folder.ts';
 import { parametersOf } from './strict-driver.ts';
 import { prepareAt } from './test-database.ts';
@@ -216,7 +216,7 @@ function accesses(plan: readonly string[]): string[] {
   });
 }
 
-function fill(database: Database.Database): void {
+function fill(database: PlainDatabase): void {
   const entry = database.prepare(
     "INSERT INTO cache_entries (source_id, media_id, original_url, expected_total_size, last_accessed, created_at, retry_at) VALUES ('url', ?, ?, ?, ?, ?, ?)",
   );
@@ -233,18 +233,18 @@ function fill(database: Database.Database): void {
 
 describe.each(['an empty database', 'a filled one', 'a filled one after ANALYZE'])('in %s', (kind) => {
   const folder = suiteFolder('plans');
-  let database: Database.Database;
+  let database: PlainDatabase;
 
   beforeAll(async () => {
     const path = await prepareAt(await folder());
-    database = new Database(path);
+    database = new PlainDatabase(path);
     if (kind === 'an empty database') return;
-    database.transaction(fill)(database);
+    database.transaction(() => fill(database));
     if (kind === 'a filled one') return;
     database.exec('ANALYZE');
     database.close();
     // What ANALYZE found is read when a connection is opened.
-    database = new Database(path);
+    database = new PlainDatabase(path);
   });
 
   afterAll(() => {
@@ -253,7 +253,7 @@ describe.each(['an empty database', 'a filled one', 'a filled one after ANALYZE'
 
   function planOf(sql: string): string[] {
     const params = Object.fromEntries([...parametersOf(sql)].map((name) => [name, 1]));
-    const lines = database.prepare<[Record<string, number>], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(params);
+    const lines = database.prepare<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(params);
     return accesses(lines.map(({ detail }) => detail));
   }
 

@@ -1,8 +1,8 @@
-import Database from 'better-sqlite3';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { PRIORITY } from '#seekwell/core/priority';
 import type { CacheRepository } from '#seekwell/repository/cache-repository';
+import { PlainDatabase } from '../../scripts/plain-database.mjs';
 import { newDatabase, openInPlace } from './test-database.ts';
 
 /** Small enough that random ranges overlap, touch and nest often. */
@@ -60,11 +60,11 @@ async function take(processes: readonly CacheRepository[], entryId: number, { op
 
 test('spans are the runs of a bitmap, whatever is committed in whatever order; rows lie apart from them and from each other', async () => {
   const path = await newDatabase();
-  const database = new Database(path);
+  const database = new PlainDatabase(path);
   const processes = ['a', 'b'].map((owner) => openInPlace(path, owner));
   const repository = processes[0] as CacheRepository;
   const read = (table: string): Range[] =>
-    database.prepare<[], Range>(`SELECT start_byte AS start, end_byte AS "end" FROM ${table} ORDER BY start_byte`).all();
+    database.prepare<Range>(`SELECT start_byte AS start, end_byte AS "end" FROM ${table} ORDER BY start_byte`).all();
   let number = 0;
 
   await fc.assert(

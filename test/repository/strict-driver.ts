@@ -21,7 +21,7 @@ function check(sql: string, wanted: ReadonlySet<string>, params: SqliteParams | 
 }
 
 /**
- * The driver, better-sqlite3 as strict as node:sqlite is: a parameter that the statement does not name is an error. Here numbers that are not whole are too, since no
+ * The driver, as strict as node:sqlite is, and better-sqlite3 is not: a parameter that the statement does not name is an error. Here numbers that are not whole are too, since no
  * column has any.
  */
 const strictDriver: SqliteDriver = {

@@ -1,8 +1,10 @@
-// better-sqlite3, except that the commit thread cannot open a database beside which a file named `broken` lies.
+// The driver of this version of Node, except that the commit thread cannot open a database beside which a file named `broken` lies.
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
-import driver from '#seekwell/repository/sqlite/better-sqlite3-driver';
+import { loadDriver } from '#seekwell/repository/sqlite/load-driver';
+
+const driver = await loadDriver(null);
 
 /** @type {import('#seekwell/repository/sqlite/sqlite-driver').SqliteDriver} */
 const unreliable = {

@@ -1,10 +1,10 @@
-import Database from 'better-sqlite3';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { DOWNLOAD_STATES, type DownloadState } from '#seekwell/core/download-state';
 import type { Priority } from '#seekwell/core/priority';
 import type { Description } from '#seekwell/core/validator';
 import type { CacheRepository, EntryRow } from '#seekwell/repository/cache-repository';
+import { PlainDatabase, type Value } from '../../scripts/plain-database.mjs';
 import { newDatabase, openInPlace } from './test-database.ts';
 
 // Random histories, through the repository and through plain SQL. After every step the view must say what the table in the design says, computed here
@@ -70,13 +70,13 @@ function modelRow(entry: PlainEntry, chunks: readonly PlainRange[], queue: reado
 }
 
 class World {
-  readonly database: Database.Database;
+  readonly database: PlainDatabase;
   readonly processes: readonly CacheRepository[];
   now = 1_000_000;
   #files = 0;
 
   constructor(path: string) {
-    this.database = new Database(path);
+    this.database = new PlainDatabase(path);
     this.processes = ['a', 'b'].map((owner) => openInPlace(path, owner));
   }
 
@@ -108,11 +108,11 @@ class World {
     return (await (this.processes[0] as CacheRepository).addEntry(entry, this.now)).entry;
   }
 
-  all<Row>(sql: string, ...params: unknown[]): Row[] {
-    return this.database.prepare<unknown[], Row>(sql).all(...params);
+  all<Row>(sql: string, ...params: Value[]): Row[] {
+    return this.database.prepare<Row>(sql).all(...params);
   }
 
-  run(sql: string, ...params: unknown[]): void {
+  run(sql: string, ...params: Value[]): void {
     this.database.prepare(sql).run(...params);
   }
 
@@ -199,7 +199,7 @@ const steps = {
     world.now += (n - 20) * 100;
   },
   rawTotal: (world, { n }, { id }) =>
-    world.run('UPDATE cache_entries SET expected_total_size = ? WHERE id = ?', [0, null, WORLD][n % 3], id),
+    world.run('UPDATE cache_entries SET expected_total_size = ? WHERE id = ?', [0, null, WORLD][n % 3] ?? null, id),
   rawComplete: (world, { n }, { id }) => world.run('UPDATE cache_entries SET is_complete = ? WHERE id = ?', n % 2, id),
   rawError: (world, { n }, { id }) => world.run('UPDATE cache_entries SET error_message = ? WHERE id = ?', n % 2 === 0 ? null : 'raw', id),
   // Spans that touch: no commit leaves such, but they say the same.
@@ -283,11 +283,11 @@ test.each<[string, string, DownloadState]>([
   ['a known length without bytes is NotStarted', 'expected_total_size = 10', 'NotStarted'],
   ['a failure before the first answer is Failed', 'error_message = "x"', 'Failed'],
 ])('%s', async (_, columns, state) => {
-  const database = new Database(await newDatabase());
+  const database = new PlainDatabase(await newDatabase());
   database.exec(
     `INSERT INTO cache_entries (source_id, media_id) VALUES ('a', 'b'); UPDATE cache_entries SET ${columns.replaceAll('"', "'")}`,
   );
-  expect(database.prepare('SELECT state FROM cache_entry_states').pluck().all()).toEqual([state]);
+  expect(database.column('SELECT state FROM cache_entry_states')).toEqual([state]);
   database.close();
 });
 

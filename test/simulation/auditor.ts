@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
-import type Database from 'better-sqlite3';
 import { rangeOfBlock } from '#seekwell/core/blocks';
 import { type ByteRange, missing, normalize } from '#seekwell/core/byte-ranges';
+import type { PlainDatabase } from '../../scripts/plain-database.mjs';
 import type { SimulatedDatabase } from './simulated-database.ts';
 import type { SimulatedDisk, SimulatedFile } from './simulated-disk.ts';
 import type { SimulatedResource, Version } from './simulated-origin.ts';
@@ -41,31 +41,29 @@ interface RawState {
 }
 
 /** What a user with `sqlite3` sees. */
-function prepare(database: Database.Database) {
+function prepare(database: PlainDatabase) {
   const range = 'cache_entry_id AS entry, start_byte AS start, end_byte AS "end"';
   return {
-    entries: database.prepare<[], RawEntry>(
+    entries: database.prepare<RawEntry>(
       `SELECT id, media_id AS media, file_path AS path, epoch, etag, origin_last_modified AS modified, expected_total_size AS total,
         is_complete AS complete, error_message AS error FROM cache_entries ORDER BY id`,
     ),
-    spans: database.prepare<[], RawRange>(`SELECT ${range} FROM cache_chunks ORDER BY cache_entry_id, start_byte`),
-    rows: database.prepare<[], RawRange>(
-      `SELECT ${range}, leased_by AS owner FROM cache_download_queue ORDER BY cache_entry_id, start_byte`,
-    ),
-    states: database.prepare<[], RawState>(
+    spans: database.prepare<RawRange>(`SELECT ${range} FROM cache_chunks ORDER BY cache_entry_id, start_byte`),
+    rows: database.prepare<RawRange>(`SELECT ${range}, leased_by AS owner FROM cache_download_queue ORDER BY cache_entry_id, start_byte`),
+    states: database.prepare<RawState>(
       `SELECT cache_entry_id AS id, state, downloaded_bytes AS downloaded, span_count AS spans, pending_chunks AS pending
         FROM cache_entry_states ORDER BY cache_entry_id`,
     ),
-    checksums: database.prepare<[], RawChecksum>(
+    checksums: database.prepare<RawChecksum>(
       'SELECT cache_entry_id AS entry, block, crc32 FROM cache_block_checksums ORDER BY cache_entry_id, block',
     ),
-    sums: database.prepare<[], { kept: number; trash: number }>(
+    sums: database.prepare<{ kept: number; trash: number }>(
       'SELECT recorded_bytes AS kept, (SELECT COALESCE(SUM(bytes), 0) FROM cache_trash) AS trash FROM cache_statistics',
     ),
   };
 }
 
-const prepared = new WeakMap<Database.Database, ReturnType<typeof prepare>>();
+const prepared = new WeakMap<PlainDatabase, ReturnType<typeof prepare>>();
 
 function bytesOf(ranges: readonly ByteRange[]): number {
   return ranges.reduce((sum, { start, end }) => sum + end - start + 1, 0);

@@ -4,6 +4,7 @@ import { rangeOf } from '#seekwell/downloads/reader-demand';
 import type { OriginBody, OriginClient } from '#seekwell/origin/origin-client';
 import type { CacheRepository, CommitRequest, EnsureRequest } from '#seekwell/repository/cache-repository';
 import type { Committer } from '#seekwell/repository/sqlite/sqlite-repository';
+import type { Value } from '../../scripts/plain-database.mjs';
 import { SeedRunner } from './seed-runner.ts';
 import { SeededRandom } from './seeded-random.ts';
 import type { WrapCommitter, WrongSql } from './simulated-database.ts';
@@ -28,7 +29,7 @@ export interface PlantedBug {
 /** Does something else for one change. `real` carries out a change as it should be. */
 function instead(
   name: string,
-  other: (request: never, now: number, real: Committer['call'], ask: (sql: string, ...params: unknown[]) => unknown) => unknown,
+  other: (request: never, now: number, real: Committer['call'], ask: (sql: string, ...params: Value[]) => unknown) => unknown,
 ): WrapCommitter {
   return (committer, database) => ({
     close: () => committer.close(),

@@ -1,16 +1,18 @@
-import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { SeekwellError } from '#seekwell/errors';
 import type { PendingRow } from '#seekwell/repository/cache-repository';
-import betterSqlite from '#seekwell/repository/sqlite/better-sqlite3-driver';
+import { loadDriver } from '#seekwell/repository/sqlite/load-driver';
 import { openConnection, prepareDatabase } from '#seekwell/repository/sqlite/open-database';
 import type { SqliteConnection, SqliteDriver, SqliteStatement } from '#seekwell/repository/sqlite/sqlite-driver';
 import { type Committer, SqliteRepository } from '#seekwell/repository/sqlite/sqlite-repository';
 import { SqliteWriter, type WriteCall } from '#seekwell/repository/sqlite/sqlite-writer';
 import type { WriteArguments, WriteName, WriteResult } from '#seekwell/repository/sqlite/write-table';
+import { PlainDatabase, type PlainStatement, type Value } from '../../scripts/plain-database.mjs';
+import { type Image, Tables } from './database-image.ts';
 import type { Life, Scheduler } from './scheduler.ts';
 import type { SeededRandom } from './seeded-random.ts';
+
+const driver = await loadDriver(null);
 
 /** So many commits may be lost at once: more, and the write-ahead log was checkpointed, which is durable. */
 const MAX_UNSAVED = 12;
@@ -62,23 +64,6 @@ export interface DatabaseSurroundings {
   readonly log: (line: string) => void;
 }
 
-/** Takes every row of the tables away and copies those of the schema `image`. The sums that triggers keep come last. */
-function copyingSql(database: Database.Database): string {
-  const names = database
-    .prepare<[], string>(
-      "SELECT name FROM sqlite_schema WHERE type = 'table' AND (name NOT LIKE 'sqlite_%' OR name = 'sqlite_sequence') ORDER BY name",
-    )
-    .pluck()
-    .all();
-  const ordered = [...names.filter((name) => name !== 'cache_statistics'), 'cache_statistics'];
-  const copies = ordered.map((name) => {
-    const columns = database.prepare<[string], string>('SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0').pluck().all(name);
-    const list = columns.map((column) => `"${column}"`).join(', ');
-    return `DELETE FROM main.${name}; INSERT INTO main.${name} (${list}) SELECT ${list} FROM image.${name};`;
-  });
-  return copies.join(' ');
-}
-
 function sqliteError(code: string): Error {
   return Object.assign(new Error(`simulated ${code}`), { code });
 }
@@ -92,16 +77,15 @@ export class SimulatedDatabase {
   readonly #wrong: WrongSql;
   readonly #slots = new Map<number, Slot>();
   readonly #driver: SqliteDriver;
-  readonly #look: Database.Database;
+  readonly #look: PlainDatabase;
   #now: DatabaseSurroundings | null = null;
   /** What the file would hold after a power cut: any of these. */
-  #images: Buffer[] = [];
-  readonly #version: Database.Statement<[], number>;
-  /** Makes the tables those of an attached image. */
-  readonly #copy: string;
+  #images: Image[] = [];
+  readonly #version: PlainStatement<{ data_version: number }>;
+  readonly #tables: Tables;
   /** Connections that nobody uses, with their statements, by what was said when they were opened. */
   readonly #pool = new Map<string, Pooled[]>();
-  readonly #questions = new Map<string, Database.Statement<unknown[]>>();
+  readonly #questions = new Map<string, PlainStatement<unknown>>();
   #seen: number | undefined;
   weather: DatabaseWeather = FAIR_DATABASE;
   watchers: { readonly life: Life; readonly changed: () => void }[] = [];
@@ -109,22 +93,22 @@ export class SimulatedDatabase {
   private constructor(path: string, wrong: WrongSql) {
     this.#path = path;
     this.#wrong = wrong;
-    this.#look = new Database(path);
-    this.#version = this.#look.prepare<[], number>('PRAGMA data_version').pluck();
-    this.#copy = copyingSql(this.#look);
+    this.#look = new PlainDatabase(path);
+    this.#version = this.#look.prepare('PRAGMA data_version');
+    this.#tables = new Tables(this.#look);
     this.#driver = { open: (file) => this.#observed(file) };
   }
 
   static async open(folder: string, wrong: WrongSql = {}): Promise<SimulatedDatabase> {
     const path = join(folder, 'seekwell.db');
-    await prepareDatabase(betterSqlite, path);
+    await prepareDatabase(driver, path);
     const database = new SimulatedDatabase(path, wrong);
     database.#look.exec(wrong.schema ?? '');
     return database;
   }
 
   /** The first row that `sql` finds. */
-  ask(sql: string, ...params: unknown[]): unknown {
+  ask(sql: string, ...params: Value[]): unknown {
     let statement = this.#questions.get(sql);
     if (statement === undefined) {
       statement = this.#look.prepare(sql);
@@ -134,7 +118,7 @@ export class SimulatedDatabase {
   }
 
   /** A connection to look with. */
-  get look(): Database.Database {
+  get look(): PlainDatabase {
     return this.#look;
   }
 
@@ -144,8 +128,8 @@ export class SimulatedDatabase {
     this.weather = FAIR_DATABASE;
     this.watchers = [];
     this.#look.exec(`PRAGMA foreign_keys = ON; ${TABLES.map((table) => `DELETE FROM ${table};`).join(' ')} DELETE FROM sqlite_sequence`);
-    this.#seen = this.#version.get();
-    this.#images = surroundings.losesPower ? [this.#look.serialize()] : [];
+    this.#seen = this.#version.get()?.data_version;
+    this.#images = surroundings.losesPower ? [this.#tables.image()] : [];
   }
 
   /** The repository of process number `number`, which lives as long as `life`. */
@@ -158,7 +142,7 @@ export class SimulatedDatabase {
 
   /** All that is committed is on the disk: a machine that is switched off in order writes everything first. */
   switchOff(): void {
-    if (this.#surroundings.losesPower) this.#images = [this.#look.serialize()];
+    if (this.#surroundings.losesPower) this.#images = [this.#tables.image()];
   }
 
   /** Some of the last commits never were. Everybody who had it open is dead. */
@@ -166,21 +150,11 @@ export class SimulatedDatabase {
     const kept = this.#surroundings.random.between(0, this.#images.length - 1);
     const lost = this.#images.length - 1 - kept;
     this.#giveBack();
-    if (lost > 0) this.#restore(this.#images[kept] as Buffer);
-    this.#images = [this.#images[kept] as Buffer];
+    // Connections stay open: preparing their statements anew took a fifth of all simulated time.
+    if (lost > 0) this.#tables.restore(this.#images[kept] as Image);
+    this.#images = [this.#images[kept] as Image];
     this.watchers = [];
     return lost;
-  }
-
-  /** Everything is as in `image`. Connections stay open: preparing their statements anew took a fifth of all simulated time. */
-  #restore(image: Buffer): void {
-    const path = `${this.#path}-image`;
-    // Bytes 18 and 19 say that the file has a write-ahead log: this one has none.
-    writeFileSync(path, Buffer.concat([image.subarray(0, 18), Buffer.from([1, 1]), image.subarray(20)]));
-    this.#look.exec(`PRAGMA foreign_keys = OFF; ATTACH '${path}' AS image`);
-    this.#look.exec(`BEGIN; ${this.#copy} COMMIT`);
-    this.#look.exec('DETACH image; PRAGMA foreign_keys = ON');
-    rmSync(path);
   }
 
   forget(number: number): void {
@@ -216,7 +190,7 @@ export class SimulatedDatabase {
     return slot;
   }
 
-  /** better-sqlite3, with transactions that fail as the weather has it, and commits that are noticed. Closed connections are used again. */
+  /** The driver, with transactions that fail as the weather has it, and commits that are noticed. Closed connections are used again. */
   #observed(file: string): SqliteConnection {
     let used: Pooled | null = null;
     let use = '';
@@ -249,7 +223,7 @@ export class SimulatedDatabase {
   }
 
   #open(file: string, use: string): Pooled {
-    const connection = betterSqlite.open(file);
+    const connection = driver.open(file);
     connection.exec(use);
     return { connection, statements: new Map() };
   }
@@ -257,12 +231,12 @@ export class SimulatedDatabase {
   #committed(durable: boolean): void {
     const { losesPower, committed } = this.#surroundings;
     // A transaction that changed nothing writes nothing.
-    const version = this.#version.get();
+    const version = this.#version.get()?.data_version;
     if (version === this.#seen) return;
     this.#seen = version;
     if (losesPower) {
       if (durable) this.#images = [];
-      this.#images.push(this.#look.serialize());
+      this.#images.push(this.#tables.image());
       if (this.#images.length > MAX_UNSAVED) this.#images.shift();
     }
     committed();

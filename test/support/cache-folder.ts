@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
+import { PlainDatabase } from '../../scripts/plain-database.mjs';
 
 /** Bytes compared at once. */
 const COMPARED_AT_ONCE = 1024 * 1024;
@@ -16,10 +16,10 @@ export interface RecordedSpan {
 
 /** What the database of a cache folder promises, read as a user with `sqlite3` would: apart from all code of the product. */
 export function recordedSpans(cacheDir: string): RecordedSpan[] {
-  const database = new Database(join(cacheDir, 'seekwell.db'), { readonly: true, fileMustExist: true });
+  const database = new PlainDatabase(join(cacheDir, 'seekwell.db'), { readonly: true });
   try {
     const rows = database
-      .prepare<[], { id: number; file: string; start: number; end: number }>(
+      .prepare<{ id: number; file: string; start: number; end: number }>(
         `SELECT e.id AS id, e.file_path AS file, c.start_byte AS start, c.end_byte AS end
          FROM cache_chunks c JOIN cache_entries e ON e.id = c.cache_entry_id
          ORDER BY e.id, c.start_byte`,
@@ -33,9 +33,9 @@ export function recordedSpans(cacheDir: string): RecordedSpan[] {
 
 /** The absolute path of an entry's file. */
 export function filePathOf(cacheDir: string, entryId: number): string {
-  const database = new Database(join(cacheDir, 'seekwell.db'), { readonly: true, fileMustExist: true });
+  const database = new PlainDatabase(join(cacheDir, 'seekwell.db'), { readonly: true });
   try {
-    const row = database.prepare<[number], { file: string }>('SELECT file_path AS file FROM cache_entries WHERE id = ?').get(entryId);
+    const row = database.prepare<{ file: string }>('SELECT file_path AS file FROM cache_entries WHERE id = ?').get(entryId);
     if (row === undefined) throw new Error(`no entry ${entryId} in ${cacheDir}`);
     return join(cacheDir, row.file);
   } finally {

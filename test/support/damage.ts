@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
+import { PlainDatabase } from '../../scripts/plain-database.mjs';
 
 /** Changes the byte at `offset` of a file, as a failing disk would: nobody is told. */
 export async function flipByte(path: string, offset: number): Promise<void> {
@@ -17,15 +17,15 @@ export async function flipByte(path: string, offset: number): Promise<void> {
 
 /** The recorded checksums of the first entry, by block. */
 export function recordedChecksums(cacheDir: string): Record<number, number> {
-  const database = new Database(join(cacheDir, 'seekwell.db'), { readonly: true });
-  const rows = database.prepare<[], { block: number; crc32: number }>('SELECT block, crc32 FROM cache_block_checksums').all();
+  const database = new PlainDatabase(join(cacheDir, 'seekwell.db'), { readonly: true });
+  const rows = database.prepare<{ block: number; crc32: number }>('SELECT block, crc32 FROM cache_block_checksums').all();
   database.close();
   return Object.fromEntries(rows.map(({ block, crc32 }) => [block, crc32]));
 }
 
 /** As after a kill between a commit and the recording of its checksums. */
 export function forgetChecksums(cacheDir: string): void {
-  const database = new Database(join(cacheDir, 'seekwell.db'));
+  const database = new PlainDatabase(join(cacheDir, 'seekwell.db'));
   database.exec('DELETE FROM cache_block_checksums');
   database.close();
 }

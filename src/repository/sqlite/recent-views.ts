@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../core/bounded-map.ts';
 import type { EntryKey, ReadView } from '../cache-repository.ts';
 
 /** Views of more entries than this are forgotten, all at once. */
@@ -8,7 +9,7 @@ const MAX_VIEWS = 256;
  * twice is the same answer. Asking for it costs 3 µs, the whole look 15.
  */
 export class RecentViews {
-  readonly #views = new Map<string, ReadView>();
+  readonly #views = new BoundedMap<string, ReadView>(MAX_VIEWS);
   #version = Number.NaN;
 
   /** The view of the entry around `offset`, where it was found at `version`; else null. */
@@ -20,7 +21,7 @@ export class RecentViews {
 
   /** @param version as it was before `view` was read */
   put(key: EntryKey, view: ReadView, version: number): void {
-    if (version !== this.#version || this.#views.size >= MAX_VIEWS) this.#views.clear();
+    if (version !== this.#version) this.#views.clear();
     this.#version = version;
     this.#views.set(nameOf(key), view);
   }

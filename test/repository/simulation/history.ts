@@ -1,9 +1,9 @@
 import { ok } from 'node:assert/strict';
-import Database from 'better-sqlite3';
 import * as fc from 'fast-check';
 import { PRIORITY, type Priority } from '#seekwell/core/priority';
 import type { CacheRepository } from '#seekwell/repository/cache-repository';
 import type { Committer } from '#seekwell/repository/sqlite/sqlite-repository';
+import { PlainDatabase } from '../../../scripts/plain-database.mjs';
 import { openInPlace } from '../test-database.ts';
 import { WORLD } from './simulated-disk.ts';
 import type { Naming } from './simulated-origin.ts';
@@ -98,20 +98,20 @@ export const history: fc.Arbitrary<History> = fc.record({
 export interface HistoryOptions {
   readonly rules?: Partial<Rules>;
   /** Puts something between the repositories and the database. */
-  readonly wrap?: (committer: Committer, database: Database.Database) => Committer;
+  readonly wrap?: (committer: Committer, database: PlainDatabase) => Committer;
 }
 
 /** Runs histories, one after the other, on one database. */
 export class HistoryRunner {
   /** How often what happened. */
   readonly counts = new Map<string, number>();
-  readonly #database: Database.Database;
+  readonly #database: PlainDatabase;
   readonly #look: ReturnType<typeof prepareLook>;
   readonly #repositories: readonly CacheRepository[];
   readonly #rules: Rules;
 
   constructor(path: string, { rules = {}, wrap = (committer) => committer }: HistoryOptions = {}) {
-    this.#database = new Database(path);
+    this.#database = new PlainDatabase(path);
     this.#look = prepareLook(this.#database);
     this.#rules = { syncsBeforeCommit: true, removesRowsFirst: true, ...rules };
     const owners = Array.from({ length: 3 + MAX_KILLS + 1 }, (_, index) => `process-${index}`);

@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok } from 'node:assert/strict';
-import type Database from 'better-sqlite3';
 import type { CacheRepository, EntryRow } from '#seekwell/repository/cache-repository';
+import type { PlainDatabase } from '../../../scripts/plain-database.mjs';
 import { SimulatedDisk, WORLD } from './simulated-disk.ts';
 import { type Naming, SimulatedOrigin } from './simulated-origin.ts';
 import { SimulatedProcess } from './simulated-process.ts';
@@ -25,18 +25,16 @@ function bytesOf(ranges: readonly PlainRange[]): number {
 }
 
 /** What a user with `sqlite3` sees, prepared once: it is asked for after every event. */
-export function prepareLook(database: Database.Database) {
+export function prepareLook(database: PlainDatabase) {
   const range = 'cache_entry_id AS entry, start_byte AS start, end_byte AS "end"';
   return {
-    entries: database.prepare<[], PlainEntry>(
+    entries: database.prepare<PlainEntry>(
       'SELECT id, media_id AS mediaId, file_path AS filePath, etag, expected_total_size AS expectedTotalSize FROM cache_entries',
     ),
-    spans: database.prepare<[], PlainRange>(`SELECT ${range} FROM cache_chunks ORDER BY cache_entry_id, start_byte`),
-    rows: database.prepare<[], PlainRange>(
-      `SELECT ${range}, leased_by AS owner FROM cache_download_queue ORDER BY cache_entry_id, start_byte`,
-    ),
-    version: database.prepare<[], number>('PRAGMA data_version').pluck(),
-    sums: database.prepare<[], unknown>(
+    spans: database.prepare<PlainRange>(`SELECT ${range} FROM cache_chunks ORDER BY cache_entry_id, start_byte`),
+    rows: database.prepare<PlainRange>(`SELECT ${range}, leased_by AS owner FROM cache_download_queue ORDER BY cache_entry_id, start_byte`),
+    version: database.prepare<{ data_version: number }>('PRAGMA data_version'),
+    sums: database.prepare<unknown>(
       'SELECT recorded_bytes AS kept, (SELECT COALESCE(SUM(bytes), 0) FROM cache_trash) AS trash FROM cache_statistics',
     ),
   };
@@ -134,7 +132,7 @@ export class SimulatedWorld {
 
   /** The invariants of the design, held against disk and origin. */
   expectInvariants(): void {
-    const seen = `${this.#look.version.get()} ${this.disk.changes}`;
+    const seen = `${this.#look.version.get()?.data_version} ${this.disk.changes}`;
     if (seen === this.#seen) return;
     this.#seen = seen;
     const { entries, spans, rows, sums } = this.#look;
