@@ -1,5 +1,5 @@
-import type { ByteRange } from '../core/byte-ranges.ts';
-import { lengthOf } from '../core/byte-ranges.ts';
+import { BoundedMap } from '../core/bounded-map.ts';
+import { type ByteRange, lengthOf } from '../core/byte-ranges.ts';
 import type { FileCache } from '../file-cache.ts';
 import type { EntryKey, ReadView } from '../repository/cache-repository.ts';
 import type { PlainRequest } from './plain-request.ts';
@@ -27,7 +27,7 @@ export interface Rest {
 export class QuickAnswers {
   readonly #cache: FileCache;
   /** What paths name: the same, always. */
-  readonly #keys = new Map<string, EntryKey>();
+  readonly #keys = new BoundedMap<string, EntryKey>(MAX_PATHS);
 
   constructor(cache: FileCache) {
     this.#cache = cache;
@@ -57,7 +57,6 @@ export class QuickAnswers {
     const known = this.#keys.get(path);
     if (known !== undefined) return known;
     const key = keyOfPath(path);
-    if (this.#keys.size >= MAX_PATHS) this.#keys.clear();
     if (key !== null) this.#keys.set(path, key);
     return key;
   }
