@@ -1,7 +1,7 @@
 import { fstatSync, readSync } from 'node:fs';
-import { type MessagePort, parentPort } from 'node:worker_threads';
+import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
-import type { ChecksumCall, ChecksumReply } from './checksum-thread.ts';
+import type { ChecksumCall, ChecksumMessage, ChecksumReply } from './checksum-thread.ts';
 import type { Checksum } from './chunk-store.ts';
 
 /** What the system says of bytes that the disk, or the file system's own checksums, cannot give. */
@@ -32,4 +32,27 @@ function answer(call: ChecksumCall): ChecksumReply {
   }
 }
 
-port.on('message', (call: ChecksumCall) => port.postMessage(answer(call)));
+/** What came while something else was added up, and is not urgent. */
+const later: ChecksumMessage[] = [];
+
+/** An urgent call that came meanwhile waits for no more than the range that is being added up. */
+function answerUrgent(): void {
+  for (;;) {
+    const message = receiveMessageOnPort(port)?.message as ChecksumMessage | undefined;
+    if (message === undefined) return;
+    if (message.urgent) port.postMessage(message.calls.map(answer));
+    else later.push(message);
+  }
+}
+
+function carryOut({ calls, urgent }: ChecksumMessage): void {
+  const replies = calls.map((call) => {
+    if (!urgent) answerUrgent();
+    return answer(call);
+  });
+  port.postMessage(replies);
+}
+
+port.on('message', (first: ChecksumMessage) => {
+  for (let message: ChecksumMessage | undefined = first; message !== undefined; message = later.shift()) carryOut(message);
+});

@@ -73,13 +73,22 @@ export class BlockChecker {
   }
 
   /**
-   * `span` (as it was read together with `entry`), as far as it may be given from the reader's position on: to its end or a few MiB ahead at the most; null:
-   * call `check`. Blocks that the span does not wholly cover have no checksum, and count as checked.
+   * `span` (as it was read together with `entry`), as far as it may be given from the reader's position on: to its end or a few MiB ahead at the most, or to
+   * the next block that was not checked, whose check it starts; null: call `check`. Blocks that the span does not wholly cover have no checksum, and
+   * count as checked.
    */
   checkedPart(entry: EntryRow, span: ByteRange, reader: Reader): CheckedSpan | null {
-    const { first, last } = this.#blocksOf(entry, span, reader);
-    for (let block = first; block <= last; block++) if (!this.#checked.has(entry.filePath, block)) return null;
-    return { kind: 'span', span, checkedEnd: Math.min(span.end, reader.end, reader.position + GROUP * BLOCK_BYTES - 1) };
+    const blocks = this.#blocksOf(entry, span, reader);
+    const here = blockAt(reader.position);
+    let end = Math.min(span.end, reader.end, reader.position + GROUP * BLOCK_BYTES - 1);
+    for (let block = blocks.first; block <= blocks.last; block++) {
+      if (this.#checked.has(entry.filePath, block)) continue;
+      if (block === here) return null;
+      this.#start(entry, blocks, here);
+      end = Math.min(end, rangeOfBlock(block, null).start - 1);
+      break;
+    }
+    return { kind: 'span', span, checkedEnd: end };
   }
 
   /**

@@ -24,6 +24,8 @@ export class BodyPump {
   #slow = false;
   /** The last bytes were not in memory. */
   #waits = false;
+  /** What was waited for was not for the system to send. Else the client has to take what it was given before: then the system can send. */
+  #copies = false;
   /** The next buffer may be filled while the one before is written. */
   #paired = false;
   /** The socket has no room for what the system could send from memory: the next bytes are copied, and tell when it has. */
@@ -44,19 +46,23 @@ export class BodyPump {
       for (;;) {
         if (this.#slow || !this.#paired) await writing;
         if (this.#sendFromFile()) {
-          if (this.#reader.remaining === 0) return;
           if (this.#sinceTurn >= TURN_BYTES) await this.#letOthers();
-          continue;
+          if (this.#reader.remaining > 0) continue;
+          await writing;
+          return;
         }
         let buffer = this.#take();
         let count = this.#reader.readNow(bodyOf(buffer));
         // Two at a time only once both are of the lesser size.
-        this.#paired = count === 0 && this.#waits;
+        this.#paired = count === 0 && this.#waits && this.#copies;
         this.#waits = count === 0;
         if (count === 0) {
           // That may take long: no buffer is held meanwhile.
           this.#giveBack(buffer);
           await this.#reader.ready();
+          if (!this.#copies) await writing;
+          if (this.#sendFromFile()) continue;
+          this.#copies = true;
           buffer = this.#take();
           count = this.#reader.readNow(bodyOf(buffer)) || (await this.#reader.read(bodyOf(buffer)));
         }
@@ -76,6 +82,7 @@ export class BodyPump {
     const sent = this.#outlet.takesFiles ? this.#reader.sendNow(STEP_BYTES, this.#outlet.sendFile) : null;
     this.#full = sent === 0;
     if (sent === null || sent === 0) return false;
+    this.#copies = false;
     this.#sinceTurn += sent;
     return true;
   }

@@ -95,10 +95,19 @@ test('a reader waits for the block it is at; those ahead are checked meanwhile, 
   // Both groups are checked: until the reader comes to the next one a look costs nothing.
   expect(checkedEnd(checker, entry, span, MIB + 7, span.end)).toBe(5 * MIB + 6);
   expect(checkedEnd(checker, entry, span, 4 * MIB - 1, span.end)).toBe(8 * MIB - 2);
-  expect(checkedEnd(checker, entry, span, 4 * MIB, span.end)).toBeNull();
-  expect(await check(checker, entry, span, 4 * MIB, span.end)).toBe(8 * MIB - 1);
+  expect(asked).toHaveLength(7);
+  // What is checked needs no wait, and what comes after it is checked meanwhile.
+  expect(checkedEnd(checker, entry, span, 4 * MIB, span.end)).toBe(8 * MIB - 1);
   await settled();
-  expect(asked.slice(7).map(({ block }) => block)).toEqual([8, 9, 10, 11]);
+  expect(asked.slice(7).map(({ block, urgency }) => [block, urgency])).toEqual([
+    [8, 'soon'],
+    [9, 'soon'],
+    [10, 'soon'],
+    [11, 'soon'],
+  ]);
+  expect(checkedEnd(checker, entry, span, 8 * MIB, span.end)).toBeNull();
+  asked[7]?.answer(right);
+  expect(await check(checker, entry, span, 8 * MIB, span.end)).toBe(9 * MIB - 1);
   for (const { answer } of asked) answer(right);
 });
 

@@ -254,6 +254,17 @@ describe('what the system can send from memory itself', () => {
     expect([outlet.received, outlet.wrong, outlet.sent, pool.out.size]).toEqual([3 * MIB, 0, [LARGE, LARGE], 0]);
   });
 
+  test('may come to memory while it is waited for', async () => {
+    const { reader, outlet, pool, run } = scene(4 * MIB);
+    const ready = async (): Promise<void> => {
+      reader.inFile = Math.min(4 * MIB, reader.position + MIB);
+    };
+    Object.assign(reader, { atOnce: false, ready });
+    outlet.takesFiles = true;
+    await run();
+    expect([outlet.received, outlet.sent.length, pool.out.size, pool.lost]).toEqual([4 * MIB, 8, 0, 0]);
+  });
+
   test('is copied where the client takes no files', async () => {
     const { reader, outlet, run } = scene(MIB);
     reader.inFile = MIB;
