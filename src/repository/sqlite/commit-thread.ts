@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { isErrorCode, SeekwellError } from '../../errors.ts';
+import { ThreadClient } from '../../thread-client.ts';
 import { databaseError } from './sqlite-errors.ts';
 import type { WriteCall, WriteReply } from './sqlite-writer.ts';
 import type { WriteArguments, WriteName, WriteResult } from './write-table.ts';
@@ -16,79 +17,45 @@ export interface CommitWorkerData {
 /** The message that ends the commit thread, after everything that was sent before it. */
 export const END = 'end';
 
-interface Waiter {
-  resolve(result: unknown): void;
-  reject(error: SeekwellError): void;
-}
-
 /**
  * The one thread of this process that writes the database. It is started by the first change, so that commands which only read do without. The thread
  * that serves bytes never waits for a lock: it sends a change here and goes on.
  */
 export class CommitThread {
-  readonly #data: CommitWorkerData;
-  readonly #waiters = new Map<number, Waiter>();
-  #worker: Worker | null = null;
-  #lastId = 0;
+  readonly #thread: ThreadClient<WriteCall | typeof END, readonly WriteReply[], unknown>;
   #closed = false;
 
   constructor(data: CommitWorkerData) {
-    this.#data = data;
+    this.#thread = new ThreadClient({
+      start: () => new Worker(new URL('./commit-worker.js', import.meta.url), { workerData: data }),
+      replied: (replies) => this.#settle(replies),
+      ended: (error) => (error === null ? closedError() : asCommitError(error)),
+    });
   }
 
   /** Sends a change. Changes are carried out in the order of the calls. */
   call<Name extends WriteName>(name: Name, ...args: WriteArguments<Name>): Promise<WriteResult<Name>> {
-    if (this.#closed) return Promise.reject(new SeekwellError('CLOSED', 'the cache is closed'));
-    this.#worker ??= this.#start();
-    const worker = this.#worker;
-    const id = ++this.#lastId;
-    return new Promise((resolve, reject) => {
-      this.#waiters.set(id, { resolve: resolve as (result: unknown) => void, reject });
-      // A process may end only when nobody waits for a change any more.
-      worker.ref();
-      worker.postMessage({ id, name, args } satisfies WriteCall);
-    });
+    if (this.#closed) return Promise.reject(closedError());
+    return this.#thread.call((id) => this.#thread.post({ id, name, args })) as Promise<WriteResult<Name>>;
   }
 
   /** Carries out what was sent, then ends the thread. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    const worker = this.#worker;
-    if (worker === null) return;
-    worker.ref();
-    const exited = new Promise((resolve) => worker.once('exit', resolve));
-    worker.postMessage(END);
-    await exited;
-  }
-
-  #start(): Worker {
-    const worker = new Worker(new URL('./commit-worker.js', import.meta.url), { workerData: this.#data });
-    worker.on('message', (replies: WriteReply[]) => this.#settle(replies));
-    worker.on('error', (error) => this.#die(worker, asCommitError(error)));
-    worker.on('exit', () => this.#die(worker, new SeekwellError('CLOSED', 'the cache is closed')));
-    return worker;
+    await this.#thread.end(END);
   }
 
   #settle(replies: readonly WriteReply[]): void {
     for (const reply of replies) {
-      const waiter = this.#waiters.get(reply.id);
-      this.#waiters.delete(reply.id);
-      if (reply.ok) waiter?.resolve(reply.result);
-      else waiter?.reject(new SeekwellError(reply.code, reply.message));
+      if (reply.ok) this.#thread.resolve(reply.id, reply.result);
+      else this.#thread.reject(reply.id, new SeekwellError(reply.code, reply.message));
     }
-    if (this.#waiters.size === 0) this.#worker?.unref();
   }
+}
 
-  /** The next change starts a new thread: what waited is lost, and its callers are told. */
-  #die(worker: Worker, error: SeekwellError): void {
-    // A thread that failed also exits: by then another may run.
-    if (this.#worker !== worker) return;
-    this.#worker = null;
-    const waiters = [...this.#waiters.values()];
-    this.#waiters.clear();
-    for (const waiter of waiters) waiter.reject(error);
-  }
+function closedError(): SeekwellError {
+  return new SeekwellError('CLOSED', 'the cache is closed');
 }
 
 /** Why the thread failed: mostly because it could not open the database. Errors that cross threads keep their `code`. */
