@@ -1,6 +1,6 @@
 import { SeekwellError } from '../../errors.ts';
 import { type EntryPage, type EntryQuery, type EntrySort, type EntryWithState, LEASE_MS } from '../cache-repository.ts';
-import { type RawEntry, type RawState, toEntry, toState } from './rows.ts';
+import { ENTRY_COLUMNS, type RawEntry, type RawState, toEntry, toState } from './rows.ts';
 import type { SqliteConnection, SqliteParams, SqliteStatement, SqliteValue } from './sqlite-driver.ts';
 
 interface Order {
@@ -18,8 +18,7 @@ const ORDERS: Readonly<Record<EntrySort, Order>> = {
 
 const MAX_LIMIT = 1_000;
 
-type RawListed = RawEntry &
-  Pick<RawState, 'state' | 'downloaded_bytes' | 'span_count' | 'pending_chunks'> & { is_active: number; sort_value: SqliteValue };
+type RawListed = RawEntry & RawState & { is_active: number; sort_value: SqliteValue };
 
 function cursorOf(row: RawListed): string {
   return Buffer.from(JSON.stringify([row.sort_value, row.id])).toString('base64url');
@@ -39,14 +38,44 @@ function likePattern(search: string): string {
   return `%${search.replace(/[\\%_]/g, (character) => `\\${character}`)}%`;
 }
 
-/** The columns of the entry `e` next to those of the view, and whether a row of it is being fetched. */
-const SELECT = `
-SELECT e.*, v.state, v.downloaded_bytes, v.span_count, v.pending_chunks,
-  EXISTS (SELECT 1 FROM cache_download_queue q WHERE q.cache_entry_id = e.id AND q.leased_by IS NOT NULL
-    AND q.lease_until BETWEEN $live_from AND $live_to) AS is_active`;
+/** A row of the statements below. */
+interface Packed {
+  readonly listed: string;
+}
 
-export function toEntryWithState(raw: RawListed): EntryWithState {
-  return { entry: toEntry(raw), state: toState({ ...raw, cache_entry_id: raw.id }), isActive: raw.is_active === 1 };
+/** What is listed of the entry `e`: its columns, next to those of the view, and whether a row of it is being fetched. */
+const LISTED: readonly (readonly [name: keyof RawListed, sql: string])[] = [
+  ...ENTRY_COLUMNS.map((name) => [name, `e.${name}`] as const),
+  ['cache_entry_id', 'e.id'],
+  ...(['state', 'downloaded_bytes', 'span_count', 'pending_chunks'] as const).map((name) => [name, `v.${name}`] as const),
+  [
+    'is_active',
+    `EXISTS (SELECT 1 FROM cache_download_queue q WHERE q.cache_entry_id = e.id AND q.leased_by IS NOT NULL
+    AND q.lease_until BETWEEN $live_from AND $live_to)`,
+  ],
+];
+
+const NAMES: readonly string[] = [...LISTED.map(([name]) => name), 'sort_value'];
+
+/** All of it as one value: the row of thirty columns, made into an object one by one, costs as much as finding it does (`npm run bench -- state`). */
+function select(sortValue: string): string {
+  return `SELECT json_array(${LISTED.map(([, sql]) => sql).join(', ')}, ${sortValue}) AS listed`;
+}
+
+function unpack({ listed }: Packed): RawListed {
+  const values = JSON.parse(listed) as SqliteValue[];
+  const raw: Record<string, SqliteValue> = {};
+  for (let index = 0; index < NAMES.length; index++) raw[NAMES[index] as string] = values[index] ?? null;
+  return raw as unknown as RawListed;
+}
+
+/** What `ENTRY_WITH_STATE` found. */
+export function toEntryWithState(packed: Packed): EntryWithState {
+  return withState(unpack(packed));
+}
+
+function withState(raw: RawListed): EntryWithState {
+  return { entry: toEntry(raw), state: toState(raw), isActive: raw.is_active === 1 };
 }
 
 /** What entries of the list have to be, as SQL, with its parameters put into `params`. */
@@ -89,7 +118,7 @@ export function pageQuery(query: EntryQuery, now: number): { sql: string; params
   const params: Record<string, SqliteValue> = { live_from: now, live_to: now + LEASE_MS, limit: query.limit + 1 };
   const where = conditions(query, order, params);
   const direction = order.descending ? 'DESC' : 'ASC';
-  const sql = `${SELECT}, p.sort_value FROM (
+  const sql = `${select('p.sort_value')} FROM (
   SELECT e.id, ${order.column} AS sort_value FROM cache_entries e ${where} ORDER BY ${order.column} ${direction}, e.id ${direction} LIMIT $limit
 ) p CROSS JOIN cache_entries e ON e.id = p.id CROSS JOIN cache_entry_states v ON v.cache_entry_id = p.id
 ORDER BY p.sort_value ${direction}, p.id ${direction}`;
@@ -110,12 +139,12 @@ export class EntryList {
     const { sql, params } = pageQuery(query, now);
     const statement = this.#statements.get(sql) ?? this.#connection.prepare(sql);
     this.#statements.set(sql, statement);
-    const rows = statement.all(params) as RawListed[];
+    const rows = (statement.all(params) as Packed[]).map(unpack);
     const page = rows.slice(0, query.limit);
     const last = page.at(-1);
-    return { entries: page.map(toEntryWithState), nextCursor: rows.length > query.limit && last !== undefined ? cursorOf(last) : null };
+    return { entries: page.map(withState), nextCursor: rows.length > query.limit && last !== undefined ? cursorOf(last) : null };
   }
 }
 
 /** One entry with its state, by `$id`. */
-export const ENTRY_WITH_STATE = `${SELECT}, 0 AS sort_value FROM cache_entries e JOIN cache_entry_states v ON v.cache_entry_id = e.id WHERE e.id = $id`;
+export const ENTRY_WITH_STATE = `${select('0')} FROM cache_entries e JOIN cache_entry_states v ON v.cache_entry_id = e.id WHERE e.id = $id`;

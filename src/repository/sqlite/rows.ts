@@ -30,6 +30,35 @@ export interface RawEntry {
   updated_at: number;
 }
 
+/** Every column of `cache_entries`. */
+export const ENTRY_COLUMNS: readonly (keyof RawEntry)[] = [
+  'id',
+  'source_id',
+  'media_id',
+  'quality',
+  'original_url',
+  'request_headers',
+  'filename',
+  'file_path',
+  'epoch',
+  'etag',
+  'origin_last_modified',
+  'mime_type',
+  'expected_total_size',
+  'is_complete',
+  'error_message',
+  'error_status',
+  'attempts',
+  'retry_at',
+  'last_error',
+  'fill_allowed',
+  'pinned',
+  'last_accessed',
+  'access_count',
+  'created_at',
+  'updated_at',
+];
+
 /** A row of the view as SQLite gives it. */
 export interface RawState {
   cache_entry_id: number;
