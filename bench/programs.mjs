@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { findProgram } from '../scripts/debian-packages.mjs';
 
 // The programs that the benchmarks drive beside Seekwell, and the command that installs each.
 
@@ -15,8 +14,7 @@ const INSTALL = /** @type {const} */ ({
 
 /** @param {Program} program @returns {string | null} its path, also where PATH lacks the folders of daemons */
 export function find(program) {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
-  return folders.map((folder) => join(folder, program)).find(isExecutable) ?? null;
+  return findProgram(program) ?? null;
 }
 
 /** @param {Program} program @returns {string} */
@@ -37,14 +35,4 @@ export function output(program, args) {
   if (path === null) return '';
   const { stdout, stderr } = spawnSync(path, args, { encoding: 'utf8' });
   return `${stdout}${stderr}`;
-}
-
-/** @param {string} file */
-function isExecutable(file) {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -15,6 +15,14 @@ async function get(url: string, range?: string): Promise<{ status: number; body:
   return { status: response.status, body: Buffer.from(await response.arrayBuffer()) };
 }
 
+/** Two caches on one folder, and an origin whose first answer stands still after 1 MiB. */
+async function stalledBetweenTwo() {
+  const cacheDir = await temporaryFolder();
+  const film = (await ScriptedOrigin.start()).add('/film.mkv', { size: 6 * MIB });
+  film.next(1, { fault: { kind: 'stall', after: MIB } });
+  return { film, first: await CacheServer.start({ cacheDir }), second: await CacheServer.start({ cacheDir }) };
+}
+
 test('two caches on one folder fetch each byte once between them', async () => {
   const cacheDir = await temporaryFolder();
   const origin = await ScriptedOrigin.start();
@@ -30,12 +38,7 @@ test('two caches on one folder fetch each byte once between them', async () => {
 });
 
 test('a reader goes on when the process that fetched for it is gone', async () => {
-  const cacheDir = await temporaryFolder();
-  const origin = await ScriptedOrigin.start();
-  const film = origin.add('/film.mkv', { size: 6 * MIB });
-  film.next(1, { fault: { kind: 'stall', after: MIB } });
-  const first = await CacheServer.start({ cacheDir });
-  const second = await CacheServer.start({ cacheDir });
+  const { film, first, second } = await stalledBetweenTwo();
   const abort = new AbortController();
   const doomed = fetch(await first.streamOf(film.url), { signal: abort.signal }).then((response) => response.arrayBuffer());
   await film.waitForBytes(MIB);
@@ -158,12 +161,7 @@ test('the leases of a process that was killed hold nobody up', async () => {
 });
 
 test('two caches that hear of different versions at the same time never mix them', async () => {
-  const cacheDir = await temporaryFolder();
-  const origin = await ScriptedOrigin.start();
-  const film = origin.add('/film.mkv', { size: 6 * MIB });
-  film.next(1, { fault: { kind: 'stall', after: MIB } });
-  const first = await CacheServer.start({ cacheDir });
-  const second = await CacheServer.start({ cacheDir });
+  const { film, first, second } = await stalledBetweenTwo();
   const old = { seed: film.seed };
   const reading = get(await first.streamOf(film.url)).catch(() => null);
   await film.waitForBytes(MIB);

@@ -57,6 +57,20 @@ async function quiet(origin: BareOrigin, progress: () => number): Promise<void> 
   await other.close();
 }
 
+/** Three of six bytes have come, and the sink asked for a pause. */
+async function pausedHalfway(): Promise<{ origin: BareOrigin; body: OriginBody; sink: RecordingSink }> {
+  const origin = await serve((_request, response) => {
+    promise(response, 6, { 'content-length': 6 });
+    response.write('123');
+  });
+  const body = await bodyFrom(origin);
+  const sink = new RecordingSink();
+  body.start(sink);
+  await sink.received(3);
+  body.pause();
+  return { origin, body, sink };
+}
+
 describe('the end of a body', () => {
   it('comes once, after every byte in order', async () => {
     const origin = await serve(serveRange(CONTENT));
@@ -353,15 +367,7 @@ describe('a pause', () => {
   });
 
   it('from outside takes effect at once, for bytes and for the end', async () => {
-    const origin = await serve((_request, response) => {
-      promise(response, 6, { 'content-length': 6 });
-      response.write('123');
-    });
-    const body = await bodyFrom(origin);
-    const sink = new RecordingSink();
-    body.start(sink);
-    await sink.received(3);
-    body.pause();
+    const { origin, body, sink } = await pausedHalfway();
     origin.response(0).end('456');
     await origin.finished(1);
     const other = await serve(serveRange(CONTENT));
@@ -444,15 +450,7 @@ describe('an abort', () => {
   });
 
   it('while paused drops what was held back', async () => {
-    const origin = await serve((_request, response) => {
-      promise(response, 6, { 'content-length': 6 });
-      response.write('123');
-    });
-    const body = await bodyFrom(origin);
-    const sink = new RecordingSink();
-    body.start(sink);
-    await sink.received(3);
-    body.pause();
+    const { origin, body, sink } = await pausedHalfway();
     origin.response(0).write('45');
     const other = await serve(serveRange(CONTENT));
     await readAll(await bodyFrom(other));
