@@ -164,6 +164,8 @@ export class ChunkManager implements FetchGuide {
       return await this.#fetchFor(entry, offset, asker);
     } finally {
       place();
+      // Where no fetch took it, no end of one will tell those who wait for a connection.
+      this.#freed.fire();
     }
   }
 
