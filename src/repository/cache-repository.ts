@@ -6,8 +6,13 @@ import type { BlockRecords } from './block-records.ts';
 
 export type { BlockRef, BlockRow } from './block-records.ts';
 
-/** How long a lease lives, in milliseconds. One that ends further ahead was made by a clock that jumped, and is not live. */
+/** How long a lease lives, in milliseconds. */
 export const LEASE_MS = 2_000;
+/**
+ * A lease that ends further ahead than this was made by a clock that jumped, and is not live. More than a lease lives: whoever judges it took his time before
+ * he waited for his turn at the database, and its holder may have extended it meanwhile (docs/decisions/0007-what-a-lease-is-held-against.md).
+ */
+export const LEASE_REACH_MS = 2 * LEASE_MS;
 /** How often the holder of leases extends them, in milliseconds. */
 export const RENEW_MS = 500;
 /** A waiting reader takes work over from a fetch that is more than this many bytes short of it. */

@@ -5,6 +5,7 @@ import {
   type EnsureRequest,
   type HeldRow,
   LEASE_MS,
+  LEASE_REACH_MS,
   type ReleaseRequest,
   TAKE_OVER_BYTES,
 } from '../cache-repository.ts';
@@ -35,7 +36,7 @@ function idlePriority(userRequested: number): Priority {
 
 /**
  * Claims, leases and their end: ENSURE, RENEW, RELEASE and SWEEP. Each method is one step of a transaction that the caller opened. A lease is live when
- * `now <= lease_until <= now + LEASE_MS`: one that ends further ahead was made by a clock that jumped.
+ * `now <= lease_until <= now + LEASE_REACH_MS`: one that ends further ahead was made by a clock that jumped.
  */
 export class Claims {
   readonly #read: Prepared<typeof READS>;
@@ -85,7 +86,7 @@ export class Claims {
   }
 
   sweep(fill: boolean, now: number, dead: readonly string[] = []): number {
-    let count = this.#sweepRows(this.#write.deadRows.all({ live_from: now, live_to: now + LEASE_MS }), fill);
+    let count = this.#sweepRows(this.#write.deadRows.all({ live_from: now, live_to: now + LEASE_REACH_MS }), fill);
     for (const owner of dead) count += this.#sweepRows(this.#write.rowsOfOwner.all({ owner }), fill);
     return count;
   }
@@ -162,7 +163,7 @@ export class Claims {
   }
 
   #isLive(row: RawRow, now: number): boolean {
-    return row.leased_by !== null && row.lease_until !== null && now <= row.lease_until && row.lease_until <= now + LEASE_MS;
+    return row.leased_by !== null && row.lease_until !== null && now <= row.lease_until && row.lease_until <= now + LEASE_REACH_MS;
   }
 
   #mayTakeOver(priority: Priority, row: RawRow, offset: number): boolean {

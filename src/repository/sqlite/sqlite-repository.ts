@@ -18,7 +18,7 @@ import type {
   ServerRecord,
   TrashedFile,
 } from '../cache-repository.ts';
-import { LEASE_MS } from '../cache-repository.ts';
+import { LEASE_REACH_MS } from '../cache-repository.ts';
 import { type RawBlock, toBlock } from './blocks.ts';
 import { watchDatabase } from './change-watch.ts';
 import { CommitThread } from './commit-thread.ts';
@@ -116,7 +116,7 @@ export class SqliteRepository implements CacheRepository {
 
   async entryWithState(id: number, now: number): Promise<EntryWithState | null> {
     this.#refuseOther();
-    const raw = this.#get<Parameters<typeof toEntryWithState>[0]>('entryWithState', { id, live_from: now, live_to: now + LEASE_MS });
+    const raw = this.#get<Parameters<typeof toEntryWithState>[0]>('entryWithState', { id, live_from: now, live_to: now + LEASE_REACH_MS });
     return raw === undefined ? null : toEntryWithState(raw);
   }
 
@@ -214,7 +214,7 @@ export class SqliteRepository implements CacheRepository {
   async nextWorkAt(now: number): Promise<number | null> {
     const retry = this.#get<{ n: number | null }>('nextRetryAt', { now, latest: now + MAX_BACKOFF_MS })?.n ?? null;
     const lease = this.#get<{ n: number | null }>('nextLeaseEnd', { now })?.n ?? null;
-    const free = lease === null ? null : Math.min(lease, now + LEASE_MS) + 1;
+    const free = lease === null ? null : Math.min(lease, now + LEASE_REACH_MS) + 1;
     return retry === null || free === null ? (retry ?? free) : Math.min(retry, free);
   }
 

@@ -2,7 +2,7 @@ import { BLOCK_BYTES } from '../../core/blocks.ts';
 
 /**
  * The statements that serve reads, claims and commits, by name. Each one's plan is in test/repository/query-plans.test.ts: a statement here that walks
- * a table fails it. `$latest` is when the longest backoff that begins now ends: one that ends later was made by a clock that jumped, and does not count. `$live_from` is the moment asked about, `$live_to` that plus the length of a lease: a lease is live when it ends between.
+ * a table fails it. `$latest` is when the longest backoff that begins now ends: one that ends later was made by a clock that jumped, and does not count. `$live_from` is the moment asked about, `$live_to` that plus `LEASE_REACH_MS`: a lease is live when it ends between.
  */
 
 /** An entry with the spans around one byte; how the entry is found is put in front. */

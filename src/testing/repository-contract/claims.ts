@@ -1,6 +1,6 @@
 import { deepStrictEqual } from 'node:assert/strict';
 import { PRIORITY } from '../../core/priority.ts';
-import { LEASE_MS, TAKE_OVER_BYTES } from '../../repository/cache-repository.ts';
+import { LEASE_MS, LEASE_REACH_MS, TAKE_OVER_BYTES } from '../../repository/cache-repository.ts';
 import { CHUNK, type ContractCheck, granted, type Stage, TOTAL, version } from './stage.ts';
 
 const { CRITICAL, HIGH, MEDIUM, LOW } = PRIORITY;
@@ -247,10 +247,25 @@ export const leases: readonly ContractCheck[] = [
     },
   },
   {
-    name: 'a lease that ends further ahead than a lease lasts is dead: a clock jumped',
+    name: 'a lease that was extended after the moment of a claim or a sweep, and before its turn at the database, is live',
     async run(stage) {
       const entry = await stage.addKnown();
       await stage.claim(entry, 1_000, HIGH, stage.other);
+      const asked = stage.now;
+      stage.now += LEASE_MS;
+      deepStrictEqual(await stage.held(stage.other), [[1_000, 1_999]]);
+      deepStrictEqual(await stage.repository.sweep(true, asked), 0);
+      stage.now = asked;
+      await isTheirs(stage, entry, 1_000, { priority: HIGH });
+    },
+  },
+  {
+    name: 'a lease that ends further ahead than any may is dead: a clock jumped',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      await stage.claim(entry, 1_000, HIGH, stage.other);
+      stage.now -= LEASE_REACH_MS - LEASE_MS;
+      await isTheirs(stage, entry, 1_500, { priority: HIGH });
       stage.now -= 1;
       deepStrictEqual(await stage.claim(entry, 1_500, HIGH), 1_999);
       deepStrictEqual(await stage.held(stage.other), [[1_000, 1_499]]);
