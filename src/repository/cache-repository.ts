@@ -10,7 +10,7 @@ export type { BlockRef, BlockRow } from './block-records.ts';
 export const LEASE_MS = 2_000;
 /**
  * A lease that ends further ahead than this was made by a clock that jumped, and is not live. More than a lease lives: whoever judges it took his time before
- * he waited for his turn at the database, and its holder may have extended it meanwhile (docs/decisions/0007-what-a-lease-is-held-against.md).
+ * he waited for his turn at the database, and its holder may have extended it meanwhile (docs/decisions/0008-what-a-lease-is-held-against.md).
  */
 export const LEASE_REACH_MS = 2 * LEASE_MS;
 /** How often the holder of leases extends them, in milliseconds. */
