@@ -68,6 +68,7 @@ export class BackgroundWork {
         this.#again = false;
         const began = clock.now();
         await repository.sweep(fill, began);
+        manager.limits.noteReaders(await repository.readerLeases(clock.now()));
         await manager.lookAhead.spread();
         while (await this.#startSome());
         await this.#shareRests();

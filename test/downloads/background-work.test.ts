@@ -11,8 +11,11 @@ const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resol
 
 /** Background work on a queue without work. `sweep` is called at each look. */
 function workOn(clock: ManualClock, sweep: () => number, nextWorkAt: (now: number) => number | null): BackgroundWork {
-  const repository = { sweep: async () => sweep(), pendingWork: async () => [], nextWorkAt: async (now: number) => nextWorkAt(now) };
-  const manager = { onRoom: () => {}, lookAhead: { spread: async () => {} }, fetchedEntries: () => [], storage: { failed: () => {} } };
+  const queue = { pendingWork: async () => [], readerLeases: async () => [], nextWorkAt: async (now: number) => nextWorkAt(now) };
+  const repository = { ...queue, sweep: async () => sweep() };
+  const limits = { noteReaders: () => {} };
+  const lookAhead = { spread: async () => {} };
+  const manager = { onRoom: () => {}, limits, lookAhead, fetchedEntries: () => [], storage: { failed: () => {} } };
   return new BackgroundWork({
     repository: repository as unknown as CacheRepository,
     manager: manager as unknown as ChunkManager,

@@ -34,6 +34,10 @@ function idlePriority(userRequested: number): Priority {
   return userRequested === 1 ? PRIORITY.MEDIUM : PRIORITY.LOW;
 }
 
+function heldAs(request: EnsureRequest): Priority {
+  return request.heldAs ?? request.priority;
+}
+
 /**
  * Claims, leases and their end: ENSURE, RENEW, RELEASE and SWEEP. Each method is one step of a transaction that the caller opened. A lease is live when
  * `now <= lease_until <= now + LEASE_REACH_MS`: one that ends further ahead was made by a clock that jumped.
@@ -120,7 +124,7 @@ export class Claims {
     const end = this.#endOfNewRow(request, offset, total);
     const needed = this.#quota.overBy(request.quota, end - offset + 1);
     if (needed > 0) return { kind: 'full', needed, bytes: end - offset + 1 };
-    this.#insert(request.entryId, { start: offset, end }, request.priority, 0, now);
+    this.#insert(request.entryId, { start: offset, end }, heldAs(request), 0, now);
     return this.#mine(request.entryId, end, false);
   }
 
@@ -138,9 +142,9 @@ export class Claims {
     if (needed > 0) return { kind: 'full', needed, bytes: fresh };
     if (offset > row.start_byte) {
       this.#write.setRowEnd.run({ row: row.id, end: offset - 1 });
-      this.#insert(request.entryId, { start: offset, end: row.end_byte }, request.priority, row.user_requested, now);
+      this.#insert(request.entryId, { start: offset, end: row.end_byte }, heldAs(request), row.user_requested, now);
     } else {
-      this.#write.claimRow.run({ row: row.id, owner: this.#owner, until: now + LEASE_MS, priority: request.priority });
+      this.#write.claimRow.run({ row: row.id, owner: this.#owner, until: now + LEASE_MS, priority: heldAs(request) });
     }
     return this.#mine(request.entryId, row.end_byte, row.user_requested === 1);
   }

@@ -1,5 +1,6 @@
 import { MAX_BACKOFF_MS } from '../../core/backoff.ts';
 import { type ByteRange, missing } from '../../core/byte-ranges.ts';
+import { PRIORITY } from '../../core/priority.ts';
 import { SeekwellError } from '../../errors.ts';
 import type {
   BlockRef,
@@ -14,6 +15,7 @@ import type {
   EntryStateRow,
   EntryWithState,
   PendingRow,
+  ReaderLease,
   ReadView,
   ServerRecord,
   TrashedFile,
@@ -209,6 +211,12 @@ export class SqliteRepository implements CacheRepository {
       end: raw.row_end,
       priority: raw.row_priority,
     }));
+  }
+
+  async readerLeases(now: number): Promise<ReaderLease[]> {
+    type Raw = { entry_id: number; start_byte: number; original_url: string };
+    const rows = this.#all<Raw>('readerLeases', { live_from: now, live_to: now + LEASE_REACH_MS, least: PRIORITY.HIGH });
+    return rows.map(({ entry_id: entryId, start_byte: start, original_url: url }) => ({ entryId, start, url }));
   }
 
   async nextWorkAt(now: number): Promise<number | null> {
