@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { ByteRange } from '../core/byte-ranges.ts';
+import { THREAD_OPTIONS } from '../core/thread-options.ts';
 import { SeekwellError } from '../errors.ts';
 import type { Checksum, Urgency } from './chunk-store.ts';
 
@@ -66,7 +67,7 @@ export class ChecksumThread {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL('./checksum-worker.js', import.meta.url));
+    const worker = new Worker(new URL('./checksum-worker.js', import.meta.url), THREAD_OPTIONS);
     worker.on('message', (reply: ChecksumReply) => this.#settle(reply));
     worker.on('error', (error) => this.#die(worker, error.message));
     worker.on('exit', () => this.#die(worker, 'the checksum thread ended'));

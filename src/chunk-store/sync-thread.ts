@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { THREAD_OPTIONS } from '../core/thread-options.ts';
 import { SeekwellError } from '../errors.ts';
 
 /** One file to sync. Descriptors are the process's, so that a thread can sync what another opened. */
@@ -46,7 +47,7 @@ export class SyncThread {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL('./sync-worker.js', import.meta.url));
+    const worker = new Worker(new URL('./sync-worker.js', import.meta.url), THREAD_OPTIONS);
     worker.on('message', (replies: SyncReply[]) => this.#settle(replies));
     worker.on('error', (error) => this.#die(error.message));
     worker.on('exit', () => this.#die('the sync thread ended'));

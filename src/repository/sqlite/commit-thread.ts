@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { THREAD_OPTIONS } from '../../core/thread-options.ts';
 import { isErrorCode, SeekwellError } from '../../errors.ts';
 import { databaseError } from './sqlite-errors.ts';
 import type { WriteCall, WriteReply } from './sqlite-writer.ts';
@@ -63,7 +64,7 @@ export class CommitThread {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL('./commit-worker.js', import.meta.url), { workerData: this.#data });
+    const worker = new Worker(new URL('./commit-worker.js', import.meta.url), { ...THREAD_OPTIONS, workerData: this.#data });
     worker.on('message', (replies: WriteReply[]) => this.#settle(replies));
     worker.on('error', (error) => this.#die(worker, asCommitError(error)));
     worker.on('exit', () => this.#die(worker, new SeekwellError('CLOSED', 'the cache is closed')));
