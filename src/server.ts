@@ -96,14 +96,12 @@ export async function startServer(cache: FileCache, options: ServerOptions): Pro
 
 /**
  * Whether the address can be listened on, without staying there.
- * @returns the port: for 0 one that was free
  * @throws SeekwellError ADDRESS_UNUSABLE
  */
-export async function tryAddress(host: string, port: number): Promise<number> {
+export async function tryAddress(host: string, port: number): Promise<void> {
   const server = createPlainServer((socket) => socket.destroy());
-  const found = await listen(server, withoutBrackets(host), port);
+  await listen(server, withoutBrackets(host), port);
   await new Promise((resolve) => server.close(resolve));
-  return found;
 }
 
 function countsOf(cache: FileCache, proxy: CacheProxy): ProcessCounts {

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { ByteRange } from '../core/byte-ranges.ts';
+import { THREAD_OPTIONS } from '../core/thread-options.ts';
 import { SeekwellError } from '../errors.ts';
 import { ThreadClient } from '../thread-client.ts';
 import type { Checksum, Urgency } from './chunk-store.ts';
@@ -39,7 +40,7 @@ export class ChecksumThread {
 
   constructor() {
     this.#thread = new ThreadClient({
-      start: () => new Worker(new URL('./checksum-worker.js', import.meta.url)),
+      start: () => new Worker(new URL('./checksum-worker.js', import.meta.url), THREAD_OPTIONS),
       replied: (replies) => this.#settle(replies),
       ended: (error) => this.#ended(error?.message ?? 'the checksum thread ended'),
     });

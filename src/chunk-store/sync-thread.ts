@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { THREAD_OPTIONS } from '../core/thread-options.ts';
 import { SeekwellError } from '../errors.ts';
 import { ThreadClient } from '../thread-client.ts';
 
@@ -25,7 +26,7 @@ export class SyncThread {
 
   constructor() {
     this.#thread = new ThreadClient({
-      start: () => new Worker(new URL('./sync-worker.js', import.meta.url)),
+      start: () => new Worker(new URL('./sync-worker.js', import.meta.url), THREAD_OPTIONS),
       replied: (replies) => this.#settle(replies),
       ended: (error) => new SeekwellError('STORAGE_FAILED', error?.message ?? 'the sync thread ended'),
     });

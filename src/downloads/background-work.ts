@@ -66,11 +66,13 @@ export class BackgroundWork {
     try {
       while (this.#again && !this.#closed) {
         this.#again = false;
-        await repository.sweep(fill, clock.now());
+        const began = clock.now();
+        await repository.sweep(fill, began);
+        manager.limits.noteReaders(await repository.readerLeases(clock.now()));
         await manager.lookAhead.spread();
         while (await this.#startSome());
         await this.#shareRests();
-        await this.#wakeWhenDue();
+        await this.#wakeWhenDue(began);
       }
     } catch (error) {
       if (isSeekwellError(error, ...STORAGE_CODES)) manager.storage.failed(error);
@@ -103,10 +105,13 @@ export class BackgroundWork {
     }
   }
 
-  /** A backoff or a lease that ends gives no hint: a process that was killed says nothing. */
-  async #wakeWhenDue(): Promise<void> {
+  /**
+   * A backoff or a lease that ends gives no hint: a process that was killed says nothing.
+   * @param began what the sweep took for now: it left those that end later, though they may have ended meanwhile
+   */
+  async #wakeWhenDue(began: number): Promise<void> {
     const { repository, clock } = this.#parts;
-    const at = await repository.nextWorkAt(clock.now());
+    const at = await repository.nextWorkAt(began);
     this.#wakeAfter(at === null ? null : Math.max(0, at - clock.now()));
   }
 

@@ -61,13 +61,13 @@ export class ChunkManager implements FetchGuide {
   readonly accesses: AccessNotes;
   /** Opens more connections for readers that can use them. */
   readonly lookAhead: LookAhead;
+  readonly limits: ConnectionLimits;
   readonly storage: StorageHealth;
   readonly #parts: ManagerParts;
   readonly #fetches = new FetchTable();
   readonly #leases: LeaseKeeper;
   readonly #running = new Set<Promise<void>>();
   readonly #demands: DemandTable;
-  readonly #limits: ConnectionLimits;
   readonly #claims: Claims;
   /** Fires whenever a fetch ended. */
   readonly #freed = new Signal();
@@ -84,7 +84,7 @@ export class ChunkManager implements FetchGuide {
     this.accesses = new AccessNotes(repository, clock);
     this.#demands = new DemandTable(settings.chunkSize);
     this.#claims = new Claims(parts);
-    this.#limits = new ConnectionLimits({
+    this.limits = new ConnectionLimits({
       fetches: this.#fetches,
       settings,
       clock,
@@ -96,7 +96,7 @@ export class ChunkManager implements FetchGuide {
       settings,
       fetches: this.#fetches,
       demands: this.#demands,
-      limits: this.#limits,
+      limits: this.limits,
       claims: this.#claims,
       start: (entry, offset, granted) => void this.#start(entry, { kind: 'from', start: offset, end: granted.end }, granted, PRIORITY.HIGH),
     });
@@ -158,12 +158,14 @@ export class ChunkManager implements FetchGuide {
     const near = this.#fetches.bringing(entry.id, entry.epoch, offset);
     if (near !== null) return this.#join(near);
     if (consequences.isUnstable(entry.id) || this.storage.rests) return { kind: 'uncacheable' };
-    const place = this.#limits.admit(entry);
+    const place = this.limits.admit(entry);
     if (place === null) return this.#waitForConnection(entry, asker.ending);
     try {
       return await this.#fetchFor(entry, offset, asker);
     } finally {
       place();
+      // Where no fetch took it, no end of one will tell those who wait for a connection.
+      this.#freed.fire();
     }
   }
 
@@ -217,7 +219,7 @@ export class ChunkManager implements FetchGuide {
     const ahead = this.#demands.wantedUntil(entry, offset) !== null;
     const priority = ahead ? PRIORITY.HIGH : row.priority;
     const urgency = ahead && this.#demands.areHungry(entry.id) ? PRIORITY.HIGH : row.priority;
-    if (this.#closed || this.storage.rests || this.#parts.room.isFull(entry.id) || !this.#limits.allows(entry, urgency)) return false;
+    if (this.#closed || this.storage.rests || this.#parts.room.isFull(entry.id) || !this.limits.allows(entry, urgency)) return false;
     const outcome = await this.#claims.claim(entry, offset, { limit: null, priority, rows: await this.#rowsFor(entry) });
     if (outcome.kind === 'full') this.#parts.clock.after(FULL_REST_MS, () => this.#room());
     if (outcome.kind !== 'mine') return false;
@@ -231,14 +233,14 @@ export class ChunkManager implements FetchGuide {
    */
   async shareRest(entryId: number): Promise<boolean> {
     const slowest = this.#fetches.slowestUnread(entryId, WORTH_SHARING_MS);
-    if (slowest === null || this.#closed || !this.#limits.allows(slowest.entry, slowest.priority)) return false;
+    if (slowest === null || this.#closed || !this.limits.allows(slowest.entry, slowest.priority)) return false;
     const { entry, priority, arriving } = slowest;
     const total = slowest.heard?.description.total ?? null;
     if (total === null) return false;
     const limit = Math.min(slowest.limit, total - 1);
     const middle = arriving + Math.ceil((limit - arriving + 1) / 2);
     // CRITICAL takes over what is held; the fetch itself goes on as background work.
-    const outcome = await this.#claims.claim(entry, middle, { limit, priority: PRIORITY.CRITICAL, rows: 1 }, priority);
+    const outcome = await this.#claims.claim(entry, middle, { limit, priority: PRIORITY.CRITICAL, heldAs: priority, rows: 1 }, priority);
     if (outcome.kind !== 'mine') return false;
     this.#takeOver(entry, middle);
     this.#start(entry, { kind: 'from', start: middle, end: outcome.end }, outcome, priority);
@@ -297,7 +299,7 @@ export class ChunkManager implements FetchGuide {
 
   throttle(fetch: FetchUnderWay, bytes: number): number {
     this.#parts.traffic.originBytes += bytes;
-    this.#limits.received(fetch, bytes);
+    this.limits.received(fetch, bytes);
     const all = this.#limitAll?.take(bytes) ?? 0;
     const background = fetch.priority >= PRIORITY.MEDIUM ? (this.#limitBackground?.take(bytes) ?? 0) : 0;
     return Math.max(all, background);
@@ -313,7 +315,7 @@ export class ChunkManager implements FetchGuide {
 
   /** The origin has as many connections as it may have, all of which readers wait for. */
   async #waitForConnection(entry: EntryRow, ending: Ending): Promise<Acquired> {
-    const left = this.#limits.waits(entry);
+    const left = this.limits.waits(entry);
     await this.#freed.next(ending);
     left();
     return { kind: 'again' };
@@ -376,7 +378,7 @@ export class ChunkManager implements FetchGuide {
   async #run(fetch: ChunkDownloader): Promise<void> {
     const end = await fetch.run();
     if (end.kind === 'broken') this.storage.failed(end.error);
-    if (end.kind === 'transient' && end.overloaded === true) this.#limits.overloaded(fetch);
+    if (end.kind === 'transient' && end.overloaded === true) this.limits.overloaded(fetch);
     await this.#parts.consequences.settle(fetch, end);
     this.#fetches.delete(fetch);
     fetch.conclude(end);

@@ -29,7 +29,7 @@ export class Claims {
   async claim(
     entry: EntryRow,
     offset: number,
-    how: Pick<EnsureRequest, 'limit' | 'priority' | 'rows'>,
+    how: Pick<EnsureRequest, 'limit' | 'priority' | 'heldAs' | 'rows'>,
     urgency = how.priority,
   ): Promise<EnsureOutcome> {
     const { settings, room } = this.#parts;

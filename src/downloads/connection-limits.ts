@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { BoundedMap } from '../core/bounded-map.ts';
 import { PRIORITY, type Priority } from '../core/priority.ts';
-import type { EntryRow } from '../repository/cache-repository.ts';
+import type { EntryRow, ReaderLease } from '../repository/cache-repository.ts';
 import type { DownloadSettings } from './download-settings.ts';
 import type { FetchTable } from './fetch-table.ts';
 import { type FetchUnderWay, originOf } from './fetch-task.ts';
@@ -31,8 +31,17 @@ export class ConnectionLimits {
   /** Connections that were admitted and are about to be opened, by origin. */
   readonly #admitted = new Counts();
 
+  /** Origins that other processes ask for their readers, as the last look at the database found. */
+  #readersElsewhere: ReadonlySet<string> = new Set();
+
   constructor(parts: LimitParts) {
     this.#parts = parts;
+  }
+
+  /** What is leased for readers, here or elsewhere: looked at before background work is started. */
+  noteReaders(leases: readonly ReaderLease[]): void {
+    const others = leases.filter(({ entryId, start }) => !this.#parts.fetches.covers(entryId, start));
+    this.#readersElsewhere = new Set(others.map(({ url }) => originOf(url)));
   }
 
   /** Whether one more fetch that no reader waits for may start now. */
@@ -44,7 +53,7 @@ export class ConnectionLimits {
     if (fetches.countOf(entry.id) >= settings.connections || open >= settings.connectionsPerOrigin) return false;
     if (!this.#of(origin).allows(open)) return false;
     // Filling would take rows, and the origin's bandwidth, from readers here and in other processes.
-    return priority !== PRIORITY.LOW || !(fetches.hasReadersAt(origin) || this.#parts.readersWait());
+    return priority !== PRIORITY.LOW || !(fetches.hasReadersAt(origin) || this.#readersElsewhere.has(origin) || this.#parts.readersWait());
   }
 
   /**

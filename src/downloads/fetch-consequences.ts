@@ -81,7 +81,7 @@ export class FetchConsequences {
   }
 
   async #release(fetch: ChunkDownloader, end: FetchEnd): Promise<void> {
-    if (end.kind === 'gone' || fetch.limit < fetch.start) return;
+    if (fetch.limit < fetch.start) return;
     const { repository, fill, clock } = this.#parts;
     // Beyond the end there is nothing to fill.
     const fills = fill && end.kind !== 'unsatisfiable';

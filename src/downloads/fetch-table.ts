@@ -95,6 +95,12 @@ export class FetchTable {
     return null;
   }
 
+  /** Whether a fetch of this process holds a claim on `offset`, in whatever epoch. */
+  covers(entryId: number, offset: number): boolean {
+    for (const fetch of this.of(entryId)) if (fetch.start <= offset && offset <= fetch.limit) return true;
+    return false;
+  }
+
   /** A fetch that holds a claim on `offset`, or is about to give one back; null where there is none. */
   holding(entryId: number, epoch: number, offset: number): ChunkDownloader | null {
     for (const fetch of this.of(entryId)) {

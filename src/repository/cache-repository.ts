@@ -6,8 +6,13 @@ import type { BlockRecords } from './block-records.ts';
 
 export type { BlockRef, BlockRow } from './block-records.ts';
 
-/** How long a lease lives, in milliseconds. One that ends further ahead was made by a clock that jumped, and is not live. */
+/** How long a lease lives, in milliseconds. */
 export const LEASE_MS = 2_000;
+/**
+ * A lease that ends further ahead than this was made by a clock that jumped, and is not live. More than a lease lives: whoever judges it took his time before
+ * he waited for his turn at the database, and its holder may have extended it meanwhile (docs/decisions/0008-what-a-lease-is-held-against.md).
+ */
+export const LEASE_REACH_MS = 2 * LEASE_MS;
 /** How often the holder of leases extends them, in milliseconds. */
 export const RENEW_MS = 500;
 /** A waiting reader takes work over from a fetch that is more than this many bytes short of it. */
@@ -129,6 +134,8 @@ export interface EnsureRequest {
   /** A new row ends here at the latest, or null. An existing row keeps its end. */
   readonly limit: number | null;
   readonly priority: Priority;
+  /** What the row is held as, where that is not how it is asked for: work that no reader waits for may take over as a reader does. */
+  readonly heldAs?: Priority;
   /** The most bytes of a new row. */
   readonly chunkSize: number;
   /** How many neighbouring rows to claim together, at least 1; the first decides the outcome. */
@@ -235,6 +242,15 @@ export interface HeldRow extends ByteRange {
 
 /** Nothing is given up where the epoch moved: what is leased there now belongs to another fetch. */
 export type ReleaseRequest = { entryId: number; epoch: number; range: ByteRange; fill: boolean };
+
+/** A row that is leased for a reader, by this process or another. */
+export interface ReaderLease {
+  readonly entryId: number;
+  /** Of the entry. A secret. */
+  readonly url: string;
+  /** The first byte that is not recorded yet. */
+  readonly start: number;
+}
 
 /** A row that background work could claim. */
 export interface PendingRow extends ByteRange {
@@ -356,6 +372,8 @@ export interface CacheRepository extends BlockRecords {
    * no more than some hundreds of entries have rows; beyond that a choice among the first of the queue and those read last.
    */
   pendingWork(limit: number, now: number): Promise<PendingRow[]>;
+  /** What is fetched for readers now, or ahead of them, by whichever process. */
+  readerLeases(now: number): Promise<ReaderLease[]>;
   /** When there may be background work that there is not now: the next backoff of an entry with rows is over, or the next lease. Null: not by itself. */
   nextWorkAt(now: number): Promise<number | null>;
 

@@ -117,6 +117,23 @@ describe('serve --workers 2', () => {
     expect(daemon.stderr.match(/"level":40/g)).toHaveLength(1);
   });
 
+  test('all are killed at the same time: those that take their places have the port that players know, though any would have done', async () => {
+    const origin = await ScriptedOrigin.start();
+    const film = origin.add('/film.mkv', { size: 2 * MIB });
+    const daemon = await twoWorkers();
+    const { streamUrl } = await daemon.register(film.url);
+    for (let round = 0; round < 2; round++) {
+      const before = childrenOf(daemon.pid);
+      for (const pid of before) process.kill(pid, 'SIGKILL');
+      await eventually('there are two others', () => {
+        const now = childrenOf(daemon.pid);
+        return now.length === 2 && !now.some((pid) => before.includes(pid));
+      });
+      await eventually('both started', () => daemon.stderr.split('a worker started').length - 1 === 2 * (round + 1));
+      for (let reading = 0; reading < 2; reading++) expectFilm(film, await readAll(streamUrl));
+    }
+  });
+
   test('whoever watches one of them hears what happens in both', async () => {
     const daemon = await twoWorkers();
     const events = await EventReader.open(`${daemon.baseUrl}/api/v1/events`);

@@ -10,9 +10,12 @@ import { ManualClock } from '../support/manual-clock.ts';
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Background work on a queue without work. `sweep` is called at each look. */
-function workOn(clock: ManualClock, sweep: () => number, nextWorkAt: () => number | null): BackgroundWork {
-  const repository = { sweep: async () => sweep(), pendingWork: async () => [], nextWorkAt: async () => nextWorkAt() };
-  const manager = { onRoom: () => {}, lookAhead: { spread: async () => {} }, fetchedEntries: () => [], storage: { failed: () => {} } };
+function workOn(clock: ManualClock, sweep: () => number, nextWorkAt: (now: number) => number | null): BackgroundWork {
+  const queue = { pendingWork: async () => [], readerLeases: async () => [], nextWorkAt: async (now: number) => nextWorkAt(now) };
+  const repository = { ...queue, sweep: async () => sweep() };
+  const limits = { noteReaders: () => {} };
+  const lookAhead = { spread: async () => {} };
+  const manager = { onRoom: () => {}, limits, lookAhead, fetchedEntries: () => [], storage: { failed: () => {} } };
   return new BackgroundWork({
     repository: repository as unknown as CacheRepository,
     manager: manager as unknown as ChunkManager,
@@ -39,6 +42,30 @@ test('the queue is looked at again when a lease or a backoff ends, though nobody
   expect(looks).toBe(1);
   leaseEnd = null;
   clock.advance(1);
+  await settled();
+  expect(looks).toBe(2);
+  clock.advance(3_600_000);
+  await settled();
+  expect(looks).toBe(2);
+  await work.close();
+});
+
+test('a lease that the sweep still found live, and that ends before the look is over, is not forgotten', async () => {
+  const clock = new ManualClock();
+  const leaseEnd = clock.now() + 100;
+  let looks = 0;
+  const work = workOn(
+    clock,
+    () => {
+      // The sweep has to wait for its turn at the database.
+      if (++looks === 1) clock.advance(3_000);
+      return 0;
+    },
+    (now) => (leaseEnd >= now ? leaseEnd + 1 : null),
+  );
+  work.wake();
+  await settled();
+  clock.advance(0);
   await settled();
   expect(looks).toBe(2);
   clock.advance(3_600_000);

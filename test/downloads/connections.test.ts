@@ -83,6 +83,16 @@ test('readers that wait go beyond the limit per origin, up to twice it; the next
   expect(origin.mostAtOnce).toBeLessThanOrEqual(4);
 });
 
+test('a reader that waits for a connection hears of it when another one had no use for its own', async () => {
+  const origin = await ScriptedOrigin.start();
+  const films = [0, 1, 2, 3, 4, 5].map((index) => origin.add(`/film-${index}.mkv`, { size: 2 * MIB }));
+  // Nothing can be kept: each claim comes to nothing, and no fetch is there whose end could tell those who wait.
+  const server = await CacheServer.start({ cacheDir: await temporaryFolder(), connectionsPerOrigin: 1, maxSize: 1 });
+  const urls = await Promise.all(films.map(({ url }) => server.streamOf(url)));
+  const answers = await Promise.all(urls.map((url) => read(url, 'bytes=0-')));
+  for (const [index, bytes] of answers.entries()) expect(bytes.equals(films[index]?.bytes() ?? Buffer.alloc(0))).toBe(true);
+});
+
 test('without look-ahead a reader still gets its bytes', async () => {
   const origin = await ScriptedOrigin.start();
   const film = origin.add('/film.mkv', { size: 9 * MIB });

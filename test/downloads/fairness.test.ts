@@ -119,3 +119,28 @@ test('background fill stands back while a reader is fetched for, and comes back 
   await eventually('the other one is complete', async () => (await server.cache.infoOf(2)).state === 'Complete');
   expect(other.distinctBytes()).toBe(other.size);
 });
+
+test('background fill of one process stands back while a reader of another one is fetched for', async () => {
+  const cacheDir = await temporaryFolder();
+  const origin = await ScriptedOrigin.start();
+  const [film, other] = [origin.add('/film.mkv', { size: 16 * MIB }), origin.add('/other.mkv', { size: 16 * MIB })];
+  const elsewhere = await ScriptedOrigin.start();
+  const apart = elsewhere.add('/apart.mkv', { size: 9 * MIB });
+  const first = await CacheServer.start({ cacheDir, lookahead: 0 });
+  const second = await CacheServer.start({ cacheDir, lookahead: 0 });
+  // A reader of the first process stands still in the middle of a fetch.
+  film.next(1, { fault: { kind: 'stall', after: 2 * MIB } });
+  const reader = new Reader(await first.streamOf(film.url), 0);
+  await film.changes.until(() => film.requests.some((request) => request.held));
+  // In the second one two films are opened and left, of the same origin and of another: what is planned of the one waits, the other one is filled.
+  await new Reader(await second.streamOf(other.url), 0, 99).body();
+  await other.untilIdle();
+  await new Reader(await second.streamOf(apart.url), 0, 99).body();
+  await eventually('the one of another origin is complete', async () => (await second.cache.infoOf(3)).state === 'Complete');
+  expect(await second.cache.infoOf(2)).toMatchObject({ state: 'Downloading', downloadedBytes: 4 * MIB });
+  expect(other.requests).toHaveLength(1);
+  reader.leave();
+  film.release();
+  await eventually('the other one is complete', async () => (await second.cache.infoOf(2)).state === 'Complete');
+  expect(other.distinctBytes()).toBe(other.size);
+});

@@ -72,6 +72,7 @@ const READ_PLANS: Record<Exclude<keyof typeof READS, 'changeToken'>, readonly st
     'SEARCH q USING INTEGER PRIMARY KEY (rowid=?)',
     'SEARCH n USING INDEX cache_download_queue_pending (priority=? AND cache_entry_id=?)',
   ],
+  readerLeases: ['SCAN q USING INDEX cache_download_queue_leased', BY_ID],
   nextRetryAt: [
     'SEARCH e USING COVERING INDEX cache_entries_by_retry_at (retry_at>? AND retry_at<?)',
     'SEARCH q EXISTS USING COVERING INDEX cache_download_queue_by_range (cache_entry_id=?)',
@@ -196,6 +197,7 @@ const ORDERS: Record<EntrySort, { readonly cursor: unknown; readonly first: stri
 /** Statements that walk something, and why they may. */
 const WALKS: Record<string, string> = {
   usage: 'the leased rows (a partial index: as many as fetches are under way) and the trash (files that are being unlinked)',
+  readerLeases: 'the leased rows',
   renew: 'the leased rows',
   leaseHolders: 'the leased rows',
   rowsOfOwner: 'the leased rows',

@@ -5,9 +5,10 @@ import { parseArgs } from 'node:util';
 import { catchBug, PLANTED_BUGS, type PlantedBug } from './planted-bugs.ts';
 import { SeedRunner } from './seed-runner.ts';
 import type { SimulationResult } from './simulation.ts';
+import { ANY_CROWD, type Crowd } from './simulation-plan.ts';
 
 // `npm run sim -- [--seeds N] [--from N] [--jobs N]` runs simulations, prints each that fails and ends 1 where one does. `--seed N` replays one with its
-// event log. `--planted` shows how soon each planted bug is caught.
+// event log. `--processes N` or `--processes N-M` says how many processes a world has (else 1-4). `--planted` shows how soon each planted bug is caught.
 
 /** So many seeds a process takes at once. */
 const BATCH = 20;
@@ -17,6 +18,13 @@ const MOST = 400;
 /** What crosses from a process that runs seeds. */
 type Told = Omit<SimulationResult, 'failure' | 'counts'> & { readonly failure: string | null };
 
+/** `3`, or `2-4`. */
+function crowdOf(text: string): Crowd {
+  const [least = Number.NaN, most = least] = text.split('-').map(Number);
+  if (!(least >= 1 && most >= least)) throw new Error(`--processes takes a number or a range like 2-4, not ${text}`);
+  return { least, most };
+}
+
 function tell({ seed, hash, steps, elapsed, failure }: SimulationResult): Told {
   return { seed, hash, steps, elapsed, failure: failure === null ? null : `${failure.invariant}: ${failure.message}` };
 }
@@ -25,8 +33,8 @@ function print({ seed, hash, steps, elapsed, failure }: Told): void {
   console.log(`seed ${seed}: ${failure ?? 'all is well'} (${steps} steps, ${(elapsed / 1_000).toFixed(1)} s of its world, log ${hash})`);
 }
 
-async function replay(seed: number): Promise<void> {
-  const runner = await SeedRunner.open();
+async function replay(seed: number, crowd: Crowd): Promise<void> {
+  const runner = await SeedRunner.open({}, crowd);
   const result = tell(await runner.run(seed, {}, (line) => console.log(line)));
   runner.close();
   print(result);
@@ -46,8 +54,8 @@ async function catchOne(index: number): Promise<Report> {
 }
 
 /** Does what the parent sends, and tells it. */
-async function work(): Promise<void> {
-  const runner = await SeedRunner.open();
+async function work(crowd: Crowd): Promise<void> {
+  const runner = await SeedRunner.open({}, crowd);
   for (;;) {
     const next = await new Promise<Work | 'end'>((resolve) => process.once('message', resolve));
     if (next === 'end') break;
@@ -63,10 +71,12 @@ async function work(): Promise<void> {
 }
 
 /** Has `jobs` processes work off `works`; `done` hears each report with its number. */
-async function workOff(works: readonly Work[], jobs: number, done: (report: Report, number: number) => void): Promise<void> {
+async function workOff(works: readonly Work[], jobs: number, crowd: Crowd, done: (report: Report, number: number) => void): Promise<void> {
   let next = 0;
   const runs = Array.from({ length: jobs }, async () => {
-    const child = fork(fileURLToPath(import.meta.url), ['--worker'], { execArgv: process.execArgv });
+    const child = fork(fileURLToPath(import.meta.url), ['--worker', '--processes', `${crowd.least}-${crowd.most}`], {
+      execArgv: process.execArgv,
+    });
     const exit = new Promise<number | null>((resolve) => child.once('exit', resolve));
     let number = 0;
     const give = (): void => {
@@ -87,7 +97,7 @@ async function workOff(works: readonly Work[], jobs: number, done: (report: Repo
 async function showPlanted(jobs: number): Promise<void> {
   const lines: string[] = [];
   const works = PLANTED_BUGS.map((_, bug) => ({ bug }));
-  await workOff(works, jobs, (report, number) => {
+  await workOff(works, jobs, ANY_CROWD, (report, number) => {
     if (!('line' in report)) return;
     lines[number] = report.line;
     if (!report.caught) process.exitCode = 1;
@@ -95,12 +105,12 @@ async function showPlanted(jobs: number): Promise<void> {
   console.log(`| planted | caught within | by |\n| --- | --- | --- |\n${lines.join('\n')}`);
 }
 
-async function runAll(from: number, count: number, jobs: number): Promise<void> {
+async function runAll(from: number, count: number, jobs: number, crowd: Crowd): Promise<void> {
   const started = performance.now();
   const seeds = Array.from({ length: count }, (_, index) => from + index);
   const batches = Array.from({ length: Math.ceil(count / BATCH) }, (_, index) => seeds.slice(index * BATCH, (index + 1) * BATCH));
   let [failed, steps] = [0, 0];
-  await workOff(batches, jobs, (results) => {
+  await workOff(batches, jobs, crowd, (results) => {
     if ('line' in results) return;
     for (const result of results) {
       steps += result.steps;
@@ -122,11 +132,13 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     jobs: { type: 'string', default: String(availableParallelism()) },
     seed: { type: 'string' },
+    processes: { type: 'string', default: `${ANY_CROWD.least}-${ANY_CROWD.most}` },
     planted: { type: 'boolean', default: false },
     worker: { type: 'boolean', default: false },
   },
 });
-if (values.worker) await work();
-else if (values.seed !== undefined) await replay(Number(values.seed));
+const crowd = crowdOf(values.processes);
+if (values.worker) await work(crowd);
+else if (values.seed !== undefined) await replay(Number(values.seed), crowd);
 else if (values.planted) await showPlanted(Number(values.jobs));
-else await runAll(Number(values.from), Number(values.seeds), Number(values.jobs));
+else await runAll(Number(values.from), Number(values.seeds), Number(values.jobs), crowd);

@@ -134,6 +134,8 @@ export class SimulatedDatabase {
 
   /** The repository of process number `number`, which lives as long as `life`. */
   connect(number: number, life: Life, wrap: WrapCommitter): SqliteRepository {
+    // One whose process was killed while it closed takes nothing any more.
+    if (this.#slots.get(number)?.repository.closing === true) this.forget(number);
     const slot = this.#slots.get(number) ?? this.#openSlot(number);
     slot.thread.begin(this, this.#surroundings, life, wrap(slot.thread, this));
     slot.repository.begin(this, life, slot.thread);
@@ -158,7 +160,9 @@ export class SimulatedDatabase {
   }
 
   forget(number: number): void {
-    this.#slots.get(number)?.writer.close();
+    const slot = this.#slots.get(number);
+    slot?.repository.disconnect();
+    slot?.writer.close();
     this.#slots.delete(number);
   }
 
@@ -336,6 +340,8 @@ class SimulatedRepository extends SqliteRepository {
   #database: SimulatedDatabase | null = null;
   #life: Life = { alive: false };
   #open = true;
+  /** It was told to close. */
+  closing = false;
 
   constructor(connection: SqliteConnection, committer: Committer) {
     super(connection, committer);
@@ -363,6 +369,7 @@ class SimulatedRepository extends SqliteRepository {
   }
 
   override async close(): Promise<void> {
+    this.closing = true;
     await super.close();
     this.#open = false;
   }

@@ -19,6 +19,14 @@ export const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
+/** How many processes a world may have, both ends included. */
+export interface Crowd {
+  readonly least: number;
+  readonly most: number;
+}
+
+export const ANY_CROWD: Crowd = { least: 1, most: 4 };
+
 /** What a seed decides before anything happens. */
 export interface SimulationPlan {
   readonly processes: number;
@@ -41,13 +49,14 @@ function resourceOf(random: SeededRandom): OriginTraits {
   };
 }
 
-export function planOf(random: SeededRandom): SimulationPlan {
+/** @param crowd nothing else of the plan depends on it */
+export function planOf(random: SeededRandom, crowd = ANY_CROWD): SimulationPlan {
   const resources = Array.from({ length: random.between(1, MAX_RESOURCES) }, () => resourceOf(random));
   const largest = Math.max(...resources.map(({ maxSize }) => maxSize));
   const bytes = resources.reduce((sum, { maxSize }) => sum + maxSize, 0);
   const chunkSize = Math.max(random.pick([16, 1_000, 16 * 1024, 64 * 1024, 400 * 1024]), Math.ceil(largest / 40));
   return {
-    processes: random.between(1, 4),
+    processes: random.between(crowd.least, crowd.most),
     resources,
     settings: {
       connections: random.between(1, 4),

@@ -11,7 +11,7 @@ import { SimulatedNetwork, SimulatedResource } from './simulated-origin.ts';
 import { type Machine, SimulatedProcess, type Wraps } from './simulated-process.ts';
 import { keyOf, type ReaderPlan, type ReadingEnd, SimulatedReader } from './simulated-reader.ts';
 import { SimulationFailure } from './simulation-failure.ts';
-import { planOf, type SimulationPlan } from './simulation-plan.ts';
+import { type Crowd, planOf, type SimulationPlan } from './simulation-plan.ts';
 import { nextEvent } from './trouble.ts';
 
 /** What a caller may hear of while something is broken. */
@@ -66,11 +66,11 @@ export class Simulation {
   #dirty = true;
   #filesSeen = 0;
 
-  constructor(seed: number, database: SimulatedDatabase, wraps: Wraps, print: ((line: string) => void) | null) {
+  constructor(seed: number, database: SimulatedDatabase, wraps: Wraps, print: ((line: string) => void) | null, crowd: Crowd) {
     this.#seed = seed;
     this.#print = print;
     this.random = new SeededRandom(seed);
-    this.plan = planOf(this.random);
+    this.plan = planOf(this.random, crowd);
     this.scheduler = new Scheduler(this.random);
     this.database = database;
     const { scheduler, random, plan } = this;

@@ -60,9 +60,9 @@ async function shared(
     import('../../clock.ts'),
     import('../../server.ts'),
   ]);
-  // All of them, and those that come later, listen on the same one.
-  const port = await tryAddress(settings.host, settings.port);
-  const start = { settings: { ...divided, port }, token, drainMs: drainTime(settings) };
+  // Said sooner than by a worker. A port that is any one is chosen by whoever keeps it: another program could take it in between.
+  if (settings.port !== 0) await tryAddress(settings.host, settings.port);
+  const start = { settings: divided, token, drainMs: drainTime(settings) };
   const pool = new WorkerPool({ count: settings.workers, start, clock: systemClock, logger: log.logger });
   onPool(pool);
   const opened = await pool.open();

@@ -54,9 +54,14 @@ export class WorkerPool {
   /** How many ended soon after their start, in a row. */
   #soonEnded = 0;
   #stopping = false;
+  /** Where the first one listened: all others must. */
+  #url: string | null = null;
+  /** What they ask for: with 0 all that live have the port that the system gave the first one. */
+  #port: number;
 
   constructor(parts: PoolParts) {
     this.#parts = parts;
+    this.#port = parts.start.settings.port;
     this.#counted = new Answers(parts.clock);
     // Not JSON: a size may be Infinity.
     cluster.setupPrimary({ exec: fileURLToPath(new URL('./serve-worker.js', import.meta.url)), args: [], serialization: 'advanced' });
@@ -99,8 +104,11 @@ export class WorkerPool {
     this.#members.add(member);
     const outcome = new Promise<string | Ending>((resolve) => {
       worker.on('message', (message: ToPrimary) => {
-        if (message.kind === 'here') return send(member, this.#stopping ? { kind: 'drain' } : { kind: 'start', ...this.#parts.start });
+        if (message.kind === 'here') return send(member, this.#stopping ? { kind: 'drain' } : { kind: 'start', ...this.#start() });
         if (message.kind !== 'ready') return void this.#heard(member, message);
+        this.#url ??= message.url;
+        // It asked for any port just when the last one that had the right one ended.
+        if (message.url !== this.#url) return void worker.process.kill('SIGKILL');
         member.url = message.url;
         send(member, { kind: 'tell', on: this.#isWatchedBeside(member) });
         resolve(message.url);
@@ -116,6 +124,14 @@ export class WorkerPool {
       });
     });
     return { member, outcome };
+  }
+
+  #start(): Start {
+    // Nobody holds the port any more: 0 would be another one now.
+    const isFree = this.#url !== null && [...this.#members].every(({ url }) => url === null);
+    if (isFree && this.#port === 0) this.#port = Number(new URL(this.#url ?? '').port);
+    const { start } = this.#parts;
+    return { ...start, settings: { ...start.settings, port: this.#port } };
   }
 
   #replace({ worker, startedAt }: Member, ending: Ending): void {

@@ -5,6 +5,7 @@ import {
   type EnsureRequest,
   type HeldRow,
   LEASE_MS,
+  LEASE_REACH_MS,
   type ReleaseRequest,
   TAKE_OVER_BYTES,
 } from '../cache-repository.ts';
@@ -33,9 +34,13 @@ function idlePriority(userRequested: number): Priority {
   return userRequested === 1 ? PRIORITY.MEDIUM : PRIORITY.LOW;
 }
 
+function heldAs(request: EnsureRequest): Priority {
+  return request.heldAs ?? request.priority;
+}
+
 /**
  * Claims, leases and their end: ENSURE, RENEW, RELEASE and SWEEP. Each method is one step of a transaction that the caller opened. A lease is live when
- * `now <= lease_until <= now + LEASE_MS`: one that ends further ahead was made by a clock that jumped.
+ * `now <= lease_until <= now + LEASE_REACH_MS`: one that ends further ahead was made by a clock that jumped.
  */
 export class Claims {
   readonly #read: Prepared<typeof READS>;
@@ -85,7 +90,7 @@ export class Claims {
   }
 
   sweep(fill: boolean, now: number, dead: readonly string[] = []): number {
-    let count = this.#sweepRows(this.#write.deadRows.all({ live_from: now, live_to: now + LEASE_MS }), fill);
+    let count = this.#sweepRows(this.#write.deadRows.all({ live_from: now, live_to: now + LEASE_REACH_MS }), fill);
     for (const owner of dead) count += this.#sweepRows(this.#write.rowsOfOwner.all({ owner }), fill);
     return count;
   }
@@ -119,7 +124,7 @@ export class Claims {
     const end = this.#endOfNewRow(request, offset, total);
     const needed = this.#quota.overBy(request.quota, end - offset + 1);
     if (needed > 0) return { kind: 'full', needed, bytes: end - offset + 1 };
-    this.#insert(request.entryId, { start: offset, end }, request.priority, 0, now);
+    this.#insert(request.entryId, { start: offset, end }, heldAs(request), 0, now);
     return this.#mine(request.entryId, end, false);
   }
 
@@ -137,9 +142,9 @@ export class Claims {
     if (needed > 0) return { kind: 'full', needed, bytes: fresh };
     if (offset > row.start_byte) {
       this.#write.setRowEnd.run({ row: row.id, end: offset - 1 });
-      this.#insert(request.entryId, { start: offset, end: row.end_byte }, request.priority, row.user_requested, now);
+      this.#insert(request.entryId, { start: offset, end: row.end_byte }, heldAs(request), row.user_requested, now);
     } else {
-      this.#write.claimRow.run({ row: row.id, owner: this.#owner, until: now + LEASE_MS, priority: request.priority });
+      this.#write.claimRow.run({ row: row.id, owner: this.#owner, until: now + LEASE_MS, priority: heldAs(request) });
     }
     return this.#mine(request.entryId, row.end_byte, row.user_requested === 1);
   }
@@ -162,7 +167,7 @@ export class Claims {
   }
 
   #isLive(row: RawRow, now: number): boolean {
-    return row.leased_by !== null && row.lease_until !== null && now <= row.lease_until && row.lease_until <= now + LEASE_MS;
+    return row.leased_by !== null && row.lease_until !== null && now <= row.lease_until && row.lease_until <= now + LEASE_REACH_MS;
   }
 
   #mayTakeOver(priority: Priority, row: RawRow, offset: number): boolean {

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { THREAD_OPTIONS } from '../../core/thread-options.ts';
 import { isErrorCode, SeekwellError } from '../../errors.ts';
 import { ThreadClient } from '../../thread-client.ts';
 import { databaseError } from './sqlite-errors.ts';
@@ -27,7 +28,7 @@ export class CommitThread {
 
   constructor(data: CommitWorkerData) {
     this.#thread = new ThreadClient({
-      start: () => new Worker(new URL('./commit-worker.js', import.meta.url), { workerData: data }),
+      start: () => new Worker(new URL('./commit-worker.js', import.meta.url), { ...THREAD_OPTIONS, workerData: data }),
       replied: (replies) => this.#settle(replies),
       ended: (error) => (error === null ? closedError() : asCommitError(error)),
     });

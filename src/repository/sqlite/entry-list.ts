@@ -1,5 +1,5 @@
 import { SeekwellError } from '../../errors.ts';
-import { type EntryPage, type EntryQuery, type EntrySort, type EntryWithState, LEASE_MS } from '../cache-repository.ts';
+import { type EntryPage, type EntryQuery, type EntrySort, type EntryWithState, LEASE_REACH_MS } from '../cache-repository.ts';
 import { ENTRY_COLUMNS, type RawEntry, type RawState, toEntry, toState } from './rows.ts';
 import type { SqliteConnection, SqliteParams, SqliteStatement, SqliteValue } from './sqlite-driver.ts';
 
@@ -115,7 +115,7 @@ export function pageQuery(query: EntryQuery, now: number): { sql: string; params
     throw new SeekwellError('BAD_REQUEST', `limit must be a whole number from 1 to ${MAX_LIMIT}`);
   }
   const order = ORDERS[query.sort ?? 'id'];
-  const params: Record<string, SqliteValue> = { live_from: now, live_to: now + LEASE_MS, limit: query.limit + 1 };
+  const params: Record<string, SqliteValue> = { live_from: now, live_to: now + LEASE_REACH_MS, limit: query.limit + 1 };
   const where = conditions(query, order, params);
   const direction = order.descending ? 'DESC' : 'ASC';
   const sql = `${select('p.sort_value')} FROM (

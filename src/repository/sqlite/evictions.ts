@@ -1,6 +1,6 @@
 import { extname } from 'node:path';
 import { PRIORITY } from '../../core/priority.ts';
-import { BEING_READ_MS, type Evicted, type EvictOutcome, type EvictRequest, LEASE_MS } from '../cache-repository.ts';
+import { BEING_READ_MS, type Evicted, type EvictOutcome, type EvictRequest, LEASE_REACH_MS } from '../cache-repository.ts';
 import type { Entries } from './entries.ts';
 import type { Prepared } from './prepared.ts';
 import type { RawEntry } from './rows.ts';
@@ -68,7 +68,7 @@ export class Evictions {
   #gather(found: Map<number, Candidate>, which: Readonly<Record<string, number>>, wanted: number, now: number): void {
     let sum = [...found.values()].reduce((bytes, candidate) => bytes + candidate.bytes, 0);
     for (let limit = BATCH; sum < wanted; limit *= 4) {
-      const rows = this.#read.evictable.all({ ...which, limit, live_from: now, live_to: now + LEASE_MS }) as Candidate[];
+      const rows = this.#read.evictable.all({ ...which, limit, live_from: now, live_to: now + LEASE_REACH_MS }) as Candidate[];
       for (const row of rows) {
         if (sum >= wanted) return;
         if (found.has(row.id)) continue;

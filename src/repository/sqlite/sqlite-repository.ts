@@ -1,5 +1,6 @@
 import { MAX_BACKOFF_MS } from '../../core/backoff.ts';
 import { type ByteRange, missing } from '../../core/byte-ranges.ts';
+import { PRIORITY } from '../../core/priority.ts';
 import { SeekwellError } from '../../errors.ts';
 import type {
   BlockRef,
@@ -14,11 +15,12 @@ import type {
   EntryStateRow,
   EntryWithState,
   PendingRow,
+  ReaderLease,
   ReadView,
   ServerRecord,
   TrashedFile,
 } from '../cache-repository.ts';
-import { LEASE_MS } from '../cache-repository.ts';
+import { LEASE_REACH_MS } from '../cache-repository.ts';
 import { type RawBlock, toBlock } from './blocks.ts';
 import { watchDatabase } from './change-watch.ts';
 import { CommitThread } from './commit-thread.ts';
@@ -116,7 +118,7 @@ export class SqliteRepository implements CacheRepository {
 
   async entryWithState(id: number, now: number): Promise<EntryWithState | null> {
     this.#refuseOther();
-    const raw = this.#get<Parameters<typeof toEntryWithState>[0]>('entryWithState', { id, live_from: now, live_to: now + LEASE_MS });
+    const raw = this.#get<Parameters<typeof toEntryWithState>[0]>('entryWithState', { id, live_from: now, live_to: now + LEASE_REACH_MS });
     return raw === undefined ? null : toEntryWithState(raw);
   }
 
@@ -211,10 +213,16 @@ export class SqliteRepository implements CacheRepository {
     }));
   }
 
+  async readerLeases(now: number): Promise<ReaderLease[]> {
+    type Raw = { entry_id: number; start_byte: number; original_url: string };
+    const rows = this.#all<Raw>('readerLeases', { live_from: now, live_to: now + LEASE_REACH_MS, least: PRIORITY.HIGH });
+    return rows.map(({ entry_id: entryId, start_byte: start, original_url: url }) => ({ entryId, start, url }));
+  }
+
   async nextWorkAt(now: number): Promise<number | null> {
     const retry = this.#get<{ n: number | null }>('nextRetryAt', { now, latest: now + MAX_BACKOFF_MS })?.n ?? null;
     const lease = this.#get<{ n: number | null }>('nextLeaseEnd', { now })?.n ?? null;
-    const free = lease === null ? null : Math.min(lease, now + LEASE_MS) + 1;
+    const free = lease === null ? null : Math.min(lease, now + LEASE_REACH_MS) + 1;
     return retry === null || free === null ? (retry ?? free) : Math.min(retry, free);
   }
 

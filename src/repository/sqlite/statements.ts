@@ -2,7 +2,7 @@ import { BLOCK_BYTES } from '../../core/blocks.ts';
 
 /**
  * The statements that serve reads, claims and commits, by name. Each one's plan is in test/repository/query-plans.test.ts: a statement here that walks
- * a table fails it. `$latest` is when the longest backoff that begins now ends: one that ends later was made by a clock that jumped, and does not count. `$live_from` is the moment asked about, `$live_to` that plus the length of a lease: a lease is live when it ends between.
+ * a table fails it. `$latest` is when the longest backoff that begins now ends: one that ends later was made by a clock that jumped, and does not count. `$live_from` is the moment asked about, `$live_to` that plus `LEASE_REACH_MS`: a lease is live when it ends between.
  */
 
 /** An entry with the spans around one byte; how the entry is found is put in front. */
@@ -64,6 +64,11 @@ FROM best b CROSS JOIN cache_entries e ON e.id = b.entry_id CROSS JOIN cache_dow
   SELECT n.id FROM cache_download_queue n WHERE n.leased_by IS NULL AND n.priority = b.priority AND n.cache_entry_id = b.entry_id
   ORDER BY n.start_byte LIMIT 1)
 ORDER BY b.priority, e.last_accessed DESC, e.id`,
+  // As many rows as fetches hold: all that is leased is in a small index.
+  readerLeases: `
+SELECT q.cache_entry_id AS entry_id, q.start_byte, e.original_url
+FROM cache_download_queue q INDEXED BY cache_download_queue_leased CROSS JOIN cache_entries e ON e.id = q.cache_entry_id
+WHERE q.leased_by IS NOT NULL AND q.${isLive} AND q.priority <= $least`,
   nextRetryAt: `
 SELECT e.retry_at AS n FROM cache_entries e
 WHERE e.retry_at > $now AND e.retry_at <= $latest AND EXISTS (SELECT 1 FROM cache_download_queue q WHERE q.cache_entry_id = e.id) ORDER BY e.retry_at LIMIT 1`,

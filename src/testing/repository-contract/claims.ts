@@ -1,6 +1,6 @@
 import { deepStrictEqual } from 'node:assert/strict';
 import { PRIORITY } from '../../core/priority.ts';
-import { LEASE_MS, TAKE_OVER_BYTES } from '../../repository/cache-repository.ts';
+import { LEASE_MS, LEASE_REACH_MS, TAKE_OVER_BYTES } from '../../repository/cache-repository.ts';
 import { CHUNK, type ContractCheck, granted, type Stage, TOTAL, version } from './stage.ts';
 
 const { CRITICAL, HIGH, MEDIUM, LOW } = PRIORITY;
@@ -247,10 +247,57 @@ export const leases: readonly ContractCheck[] = [
     },
   },
   {
-    name: 'a lease that ends further ahead than a lease lasts is dead: a clock jumped',
+    name: 'a lease that was extended after the moment of a claim or a sweep, and before its turn at the database, is live',
     async run(stage) {
       const entry = await stage.addKnown();
       await stage.claim(entry, 1_000, HIGH, stage.other);
+      const asked = stage.now;
+      stage.now += LEASE_MS;
+      deepStrictEqual(await stage.held(stage.other), [[1_000, 1_999]]);
+      deepStrictEqual(await stage.repository.sweep(true, asked), 0);
+      stage.now = asked;
+      await isTheirs(stage, entry, 1_000, { priority: HIGH });
+    },
+  },
+  {
+    name: 'tells what is leased for readers, by whomever, as long as the lease is live',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      const { id: entryId, originalUrl: url } = entry;
+      await stage.repository.fill({ entryId, epoch: entry.epoch, chunkSize: CHUNK }, stage.now);
+      await stage.claim(entry, 1_500, CRITICAL, stage.other);
+      await stage.claim(entry, 3_000, HIGH);
+      await stage.claim(entry, 5_001, LOW);
+      const leases = [...(await stage.repository.readerLeases(stage.now))].sort((a, b) => a.start - b.start);
+      deepStrictEqual(leases, [
+        { entryId, url, start: 1_500 },
+        { entryId, url, start: 3_000 },
+      ]);
+      stage.now += LEASE_MS + 1;
+      deepStrictEqual(await stage.repository.readerLeases(stage.now), []);
+    },
+  },
+  {
+    name: 'what took over as a reader does, and is held as background work, gives way to a reader and is no reader',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      await stage.claim(entry, 1_000, HIGH);
+      deepStrictEqual(await stage.ensure(entry, 3_000, { heldAs: LOW }, stage.other), granted(3_999));
+      deepStrictEqual(
+        (await stage.repository.readerLeases(stage.now)).map(({ start }) => start),
+        [1_000],
+      );
+      await isTheirs(stage, entry, 3_000, { priority: HIGH });
+      deepStrictEqual(await stage.claim(entry, 3_000), 3_999);
+    },
+  },
+  {
+    name: 'a lease that ends further ahead than any may is dead: a clock jumped',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      await stage.claim(entry, 1_000, HIGH, stage.other);
+      stage.now -= LEASE_REACH_MS - LEASE_MS;
+      await isTheirs(stage, entry, 1_500, { priority: HIGH });
       stage.now -= 1;
       deepStrictEqual(await stage.claim(entry, 1_500, HIGH), 1_999);
       deepStrictEqual(await stage.held(stage.other), [[1_000, 1_499]]);

@@ -1,7 +1,7 @@
 import { deepStrictEqual, rejects } from 'node:assert/strict';
 import { PRIORITY } from '../../core/priority.ts';
 import { isSeekwellError } from '../../errors.ts';
-import { type EntryQuery, type EntryRow, type EntrySort, LEASE_MS } from '../../repository/cache-repository.ts';
+import { type EntryQuery, type EntryRow, type EntrySort, LEASE_MS, LEASE_REACH_MS } from '../../repository/cache-repository.ts';
 import { CHUNK, type ContractCheck, type Stage, TOTAL, version } from './stage.ts';
 
 /** The ids that a listing gives, page by page. */
@@ -103,7 +103,7 @@ export const states: readonly ContractCheck[] = [
       deepStrictEqual(await isActive(), true);
       stage.now += LEASE_MS + 1;
       deepStrictEqual(await isActive(), false);
-      stage.now -= LEASE_MS + 2;
+      stage.now -= LEASE_REACH_MS + 2;
       deepStrictEqual(await isActive(), false);
     },
   },
