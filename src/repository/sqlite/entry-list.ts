@@ -18,8 +18,7 @@ const ORDERS: Readonly<Record<EntrySort, Order>> = {
 
 const MAX_LIMIT = 1_000;
 
-type RawListed = RawEntry &
-  Pick<RawState, 'state' | 'downloaded_bytes' | 'span_count' | 'pending_chunks'> & { is_active: number; sort_value: SqliteValue };
+type RawListed = RawEntry & RawState & { is_active: number; sort_value: SqliteValue };
 
 function cursorOf(row: RawListed): string {
   return Buffer.from(JSON.stringify([row.sort_value, row.id])).toString('base64url');
@@ -47,6 +46,7 @@ interface Packed {
 /** What is listed of the entry `e`: its columns, next to those of the view, and whether a row of it is being fetched. */
 const LISTED: readonly (readonly [name: keyof RawListed, sql: string])[] = [
   ...ENTRY_COLUMNS.map((name) => [name, `e.${name}`] as const),
+  ['cache_entry_id', 'e.id'],
   ...(['state', 'downloaded_bytes', 'span_count', 'pending_chunks'] as const).map((name) => [name, `v.${name}`] as const),
   [
     'is_active',
@@ -55,15 +55,17 @@ const LISTED: readonly (readonly [name: keyof RawListed, sql: string])[] = [
   ],
 ];
 
-/** All of it as one value: to get thirty columns of a row out of SQLite one by one takes half as long again as finding them. */
+const NAMES: readonly string[] = [...LISTED.map(([name]) => name), 'sort_value'];
+
+/** All of it as one value: the row of thirty columns, made into an object one by one, costs as much as finding it does (`npm run bench -- state`). */
 function select(sortValue: string): string {
   return `SELECT json_array(${LISTED.map(([, sql]) => sql).join(', ')}, ${sortValue}) AS listed`;
 }
 
 function unpack({ listed }: Packed): RawListed {
   const values = JSON.parse(listed) as SqliteValue[];
-  const raw: Partial<Record<keyof RawListed, SqliteValue>> = { sort_value: values[LISTED.length] ?? null };
-  for (const [index, [name]] of LISTED.entries()) raw[name] = values[index] ?? null;
+  const raw: Record<string, SqliteValue> = {};
+  for (let index = 0; index < NAMES.length; index++) raw[NAMES[index] as string] = values[index] ?? null;
   return raw as unknown as RawListed;
 }
 
@@ -73,7 +75,7 @@ export function toEntryWithState(packed: Packed): EntryWithState {
 }
 
 function withState(raw: RawListed): EntryWithState {
-  return { entry: toEntry(raw), state: toState({ ...raw, cache_entry_id: raw.id }), isActive: raw.is_active === 1 };
+  return { entry: toEntry(raw), state: toState(raw), isActive: raw.is_active === 1 };
 }
 
 /** What entries of the list have to be, as SQL, with its parameters put into `params`. */
