@@ -3,24 +3,12 @@ import type { DownloadState } from '../core/download-state.ts';
 import type { Priority } from '../core/priority.ts';
 import type { Description } from '../core/validator.ts';
 import type { BlockRecords } from './block-records.ts';
+import type { EvictOutcome, EvictRequest } from './eviction-records.ts';
 
+export { BEING_READ_MS, LEASE_MS, LEASE_REACH_MS, MAX_FILL_ROWS, RENEW_MS, TAKE_OVER_BYTES } from '../core/claim-rules.ts';
 export type { BlockRef, BlockRow } from './block-records.ts';
+export type { Evicted, EvictFor, EvictOutcome, EvictRequest } from './eviction-records.ts';
 
-/** How long a lease lives, in milliseconds. */
-export const LEASE_MS = 2_000;
-/**
- * A lease that ends further ahead than this was made by a clock that jumped, and is not live. More than a lease lives: whoever judges it took his time before
- * he waited for his turn at the database, and its holder may have extended it meanwhile (docs/decisions/0008-what-a-lease-is-held-against.md).
- */
-export const LEASE_REACH_MS = 2 * LEASE_MS;
-/** How often the holder of leases extends them, in milliseconds. */
-export const RENEW_MS = 500;
-/** A waiting reader takes work over from a fetch that is more than this many bytes short of it. */
-export const TAKE_OVER_BYTES = 256 * 1024;
-/** An entry that was read within this time counts as being read, in milliseconds: readers note it once a minute. */
-export const BEING_READ_MS = 120_000;
-/** The most rows a fill plans for one entry; rows grow beyond the chunk size for larger resources. */
-export const MAX_FILL_ROWS = 16_384;
 /** What names an entry. */
 export interface EntryKey {
   readonly sourceId: string;
@@ -157,33 +145,6 @@ export type EnsureOutcome =
   | { readonly kind: 'unwanted' }
   /** The quota leaves no room for `bytes` bytes more: `needed` bytes would have to go. */
   | { readonly kind: 'full'; readonly needed: number; readonly bytes: number };
-
-/** Whose need an eviction serves, and so what it spares: see `CacheRepository.evict`. */
-export type EvictFor = 'reader' | 'background' | 'quota';
-
-export interface EvictRequest {
-  readonly for: EvictFor;
-  /** The entry that asks, which is spared; null for `quota`. */
-  readonly entryId: number | null;
-  /** Recorded bytes, leased rows and `bytes` may exceed this many no more. */
-  readonly quota: number;
-  /** Room that is asked for beyond what is there, in bytes. */
-  readonly bytes: number;
-  /** Paths for the next versions of what is evicted, without extension: at most as many entries are evicted. */
-  readonly newFilePaths: readonly string[];
-}
-
-/** An entry whose bytes are gone; its file is in the trash. */
-export interface Evicted {
-  readonly entryId: number;
-  readonly bytes: number;
-}
-
-export interface EvictOutcome {
-  readonly evicted: readonly Evicted[];
-  /** Bytes by which there is still no room, whoever empties the trash; 0: there is. */
-  readonly missing: number;
-}
 
 /** What counts against the quota, in bytes. */
 export interface CacheUsage {
