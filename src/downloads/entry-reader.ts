@@ -176,13 +176,14 @@ export class EntryReader {
   async #hear(): Promise<Heard> {
     for (let looked = true; ; looked = false) {
       this.#refuseWhenClosed();
+      // Before the database is asked: what is passed through is what will be read, whatever version somebody has recorded meanwhile.
+      if (this.#through !== null) return { description: this.#through.description, headers: {} };
       if (!looked) await this.#look();
       const known = knownVersion(this.#entry);
       if (known !== null) return { description: known, headers: await this.#parts.headers.of(this.#entry) };
       const underWay = this.#parts.manager.heardOf(this.#entry);
       if (underWay !== null) return underWay;
       await this.#ask();
-      if (this.#through !== null) return { description: this.#through.description, headers: {} };
       const heard = this.#fetch === null ? null : await heardFrom(this.#fetch, this.#end);
       this.#refuseWhenClosed();
       if (heard !== null) return heard;
@@ -365,8 +366,8 @@ export class EntryReader {
   /** The resource has no known length, and what was sent of it is over. */
   #atUnknownEnd(): boolean {
     if (this.#ended || this.opened.description.total !== null) return this.#ended;
-    const total = this.#entry.isComplete ? this.#entry.expectedTotalSize : null;
-    this.#ended = total !== null && this.#demand.position >= total;
+    // Known from whoever got to the end, also where not all of it is recorded.
+    this.#ended = this.#demand.position >= (knownVersion(this.#entry)?.total ?? Number.POSITIVE_INFINITY);
     return this.#ended;
   }
 
