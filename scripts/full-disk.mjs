@@ -19,7 +19,7 @@ const REST_MS = 5_500;
 
 const folder = newFolder('full-disk');
 const [image, disk] = [join(folder, 'image'), join(folder, 'disk')];
-const [first, second] = /** @type {[string, string]} */ (names('film', 2));
+const [first, second, third] = /** @type {[string, string, string]} */ (names('film', 3));
 
 /** @param {string} program @param {string[]} args */
 const run = (program, ...args) => execFileSync(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
@@ -45,7 +45,7 @@ run('touch', image);
 truncateSync(image, DISK);
 run('mkfs.ext4', '-q', image);
 run('mount', '-o', 'loop', image, disk);
-const origin = await startSlowOrigin({ size: SIZE, names: [first, second] });
+const origin = await startSlowOrigin({ size: SIZE, names: [first, second, third] });
 const args = ['serve', '--port', '0', '--cache-dir', join(disk, 'cache'), '--max-size', 'unlimited', '--min-free', '0', '--fill', 'never'];
 const child = spawn(process.execPath, [join(root, 'dist', 'cli', 'main.js'), ...args, '--log-format', 'json'], {
   stdio: ['ignore', 'pipe', 'pipe'],
@@ -69,6 +69,10 @@ try {
   await readComputed(film.streamUrl, { size: SIZE });
   await readComputed(film.streamUrl, { offset: SIZE - MIB, size: SIZE });
   expectThat('a film larger than the disk plays, with one warning', warnings(), 1);
+  const late = await register(third);
+  expectThat('a film can be registered on the full disk', typeof late.streamUrl, 'string');
+  await readComputed(late.streamUrl, { offset: SIZE - 2 * MIB, size: SIZE });
+  expectThat('and plays, without another warning', warnings(), 1);
   expectThat(
     'an entry can be removed from the full disk',
     (await fetch(`${url}/api/v1/entries/${film.id}`, { method: 'DELETE' })).status,

@@ -87,7 +87,7 @@ export const ERROR_KINDS = {
   },
   INCOMPLETE: { status: 409, exit: 1, title: 'The entry is not complete', hint: 'Fetch the rest first: seekwell get, or resume.' },
   STORAGE_FAILED: {
-    status: 500,
+    status: 503,
     exit: 1,
     title: 'The cache folder cannot be read or written',
     hint: 'Check that the disk has room and that the cache folder can be written.',

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync, truncateSync } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { databaseIdentity } from '#seekwell/repository/sqlite/database-identity';
@@ -22,7 +22,7 @@ function driverOn(isFull: () => boolean): SqliteDriver {
   };
 }
 
-test('a full disk takes removals by giving up the reserve, and nothing else; the reserve comes back', async () => {
+test('a full disk takes removals by giving up the reserve, and few other changes; the reserve comes back', async () => {
   const path = await newDatabase();
   const reserve = `${path}-reserve`;
   let full = false;
@@ -41,6 +41,28 @@ test('a full disk takes removals by giving up the reserve, and nothing else; the
   expect((await stat(reserve)).size).toBe(size);
   await rm(reserve);
   full = false;
+  writer.close();
+});
+
+test('a full disk takes new entries as long as half of the reserve is left for removals', async () => {
+  const path = await newDatabase();
+  const reserve = `${path}-reserve`;
+  let room = 1024 * 1024;
+  // Each commit needs 64 KiB more than the one before, all of which the reserve has to give.
+  const driver = driverOn(() => (statSync(reserve, { throwIfNoEntry: false })?.size ?? 0) > room);
+  const writer = new SqliteWriter(driver, path, 'me', databaseIdentity(path), new DiskReserve(path));
+  const add = (media: number) => {
+    room -= 64 * 1024;
+    const names = { sourceId: 'url', mediaId: `${media}`, quality: 'original', originalUrl: 'http://127.0.0.1:9/', requestHeaders: {} };
+    const entry = { ...names, filename: null, filePath: `files/${media}`, fillAllowed: true, pinned: false };
+    const answer = writer.run([{ id: media, name: 'addEntry', args: [entry, 1] }])[0];
+    // What nobody took of the room is held again at once: here somebody has.
+    truncateSync(reserve, Math.max(room, 512 * 1024));
+    return answer?.ok;
+  };
+  expect(Array.from({ length: 9 }, (_, media) => add(media))).toEqual([true, true, true, true, true, true, true, true, false]);
+  expect((await stat(reserve)).size).toBe(512 * 1024);
+  expect(writer.run([{ id: 99, name: 'deleteEntry', args: [1, 2] }])[0]).toMatchObject({ ok: true, result: true });
   writer.close();
 });
 

@@ -39,7 +39,7 @@ export class SqliteWriter {
 
   /**
    * @param identity of the database that readers have open; left out: whatever is there
-   * @param reserve given back for removals on a full disk
+   * @param reserve given back for removals on a full disk, and a little of it for new entries
    */
   constructor(driver: SqliteDriver, path: string, owner: string, identity = databaseIdentity(path), reserve: DiskReserve | null = null) {
     this.#reserve = reserve;
@@ -89,9 +89,14 @@ export class SqliteWriter {
       rollBack(lane.connection);
       const [only, ...others] = calls;
       if (only === undefined || others.length > 0) return calls.flatMap((call) => this.#runTogether(lane, [call]));
-      const relieved = lane === this.#durable && isFull(error) && this.#reserve?.give() === true;
-      return relieved ? this.#runTogether(lane, calls) : [failed(only, error)];
+      return isFull(error) && this.#relieves(only.name) ? this.#runTogether(lane, calls) : [failed(only, error)];
     }
+  }
+
+  /** Whether the reserve gave a change that finds the disk full any room. */
+  #relieves(name: WriteName): boolean {
+    if (mustBeDurable(name)) return this.#reserve?.give() === true;
+    return (name === 'addEntry' || name === 'rebind') && this.#reserve?.lend() === true;
   }
 }
 
