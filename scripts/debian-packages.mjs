@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path';
 
 /** The programs that tests drive, and the Debian package each comes from. */
 export const PACKAGE_OF = /** @type {const} */ ({
+  'c++': 'g++',
   ffmpeg: 'ffmpeg',
   ffprobe: 'ffmpeg',
   mpv: 'mpv',

@@ -41,9 +41,9 @@ export class StorageHealth {
 
   /** Bytes were written, synced and recorded: all of it works. */
   worked(): void {
-    if (!this.#reported) return;
+    // While it rests only what began before the failure comes to its end: that proves nothing.
+    if (!this.#reported || this.rests) return;
     this.#reported = false;
-    this.#restsUntil = 0;
     this.#logger.info({}, 'bytes are kept again');
   }
 }
