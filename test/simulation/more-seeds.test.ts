@@ -1,0 +1,5 @@
+import { testSeeds } from './clean-seeds.ts';
+
+// As seeds.test.ts, beside it on another core.
+
+testSeeds(2);
