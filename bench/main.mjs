@@ -19,6 +19,7 @@ const NAMES = [
   'durability',
   'workers',
   'neighbours',
+  'survivor',
 ];
 
 const args = process.argv.slice(2);
