@@ -1,7 +1,5 @@
-import { join } from 'node:path';
 import { SeekwellError } from '#seekwell/errors';
 import type { PendingRow } from '#seekwell/repository/cache-repository';
-import { loadDriver } from '#seekwell/repository/sqlite/load-driver';
 import { openConnection, prepareDatabase } from '#seekwell/repository/sqlite/open-database';
 import type { SqliteConnection, SqliteDriver, SqliteStatement } from '#seekwell/repository/sqlite/sqlite-driver';
 import { type Committer, SqliteRepository } from '#seekwell/repository/sqlite/sqlite-repository';
@@ -12,10 +10,10 @@ import { type Image, Tables } from './database-image.ts';
 import type { Life, Scheduler } from './scheduler.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
-const driver = await loadDriver(null);
-
 /** So many commits may be lost at once: more, and the write-ahead log was checkpointed, which is durable. */
 const MAX_UNSAVED = 12;
+/** What SQLite calls a database without a file. */
+const MEMORY = ':memory:';
 const TABLES = ['cache_entries', 'cache_trash', 'cache_servers', 'cache_quality_variants'];
 
 /** How the database behaves at the moment. Probabilities of one transaction. */
@@ -48,11 +46,6 @@ interface Slot {
   readonly thread: SimulatedCommitThread;
 }
 
-interface Pooled {
-  readonly connection: SqliteConnection;
-  readonly statements: Map<string, SqliteStatement>;
-}
-
 /** What a simulation gives its database. */
 export interface DatabaseSurroundings {
   readonly scheduler: Scheduler;
@@ -71,40 +64,46 @@ function sqliteError(code: string): Error {
 /**
  * The database file of the simulated machine, on the real engine with the real SQL. Commits of connections that do not wait for the disk may be taken back
  * by a power cut, the latest first, up to the last one that did wait.
+ *
+ * All connections are one, in memory: in one thread no transaction of one meets a question of another, so that they could not tell the difference, and files
+ * with their locks, and caches that each commit empties, took half of all simulated time.
  */
 export class SimulatedDatabase {
-  readonly #path: string;
   readonly #wrong: WrongSql;
   readonly #slots = new Map<number, Slot>();
-  readonly #driver: SqliteDriver;
-  readonly #look: PlainDatabase;
+  readonly #driver: SqliteDriver = { open: () => this.#connection() };
+  readonly #look = new PlainDatabase(MEMORY);
+  /** By what the product asked for. */
+  readonly #statements = new Map<string, SqliteStatement>();
+  readonly #questions = new Map<string, PlainStatement<unknown>>();
+  readonly #changes = this.#look.prepare<{ n: number }>('SELECT total_changes() AS n');
   #now: DatabaseSurroundings | null = null;
   /** What the file would hold after a power cut: any of these. */
   #images: Image[] = [];
-  readonly #version: PlainStatement<{ data_version: number }>;
-  readonly #tables: Tables;
-  /** Connections that nobody uses, with their statements, by what was said when they were opened. */
-  readonly #pool = new Map<string, Pooled[]>();
-  readonly #questions = new Map<string, PlainStatement<unknown>>();
-  #seen: number | undefined;
+  /** Of a database that has its schema. */
+  #made: Tables | null = null;
+  /** Another number after each commit that changed something: what `PRAGMA data_version` says to whoever only reads. */
+  #version = 1;
+  #counted: number | undefined;
+  #seen = '';
   weather: DatabaseWeather = FAIR_DATABASE;
   watchers: { readonly life: Life; readonly changed: () => void }[] = [];
 
-  private constructor(path: string, wrong: WrongSql) {
-    this.#path = path;
+  private constructor(wrong: WrongSql) {
     this.#wrong = wrong;
-    this.#look = new PlainDatabase(path);
-    this.#version = this.#look.prepare('PRAGMA data_version');
-    this.#tables = new Tables(this.#look);
-    this.#driver = { open: (file) => this.#observed(file) };
   }
 
-  static async open(folder: string, wrong: WrongSql = {}): Promise<SimulatedDatabase> {
-    const path = join(folder, 'seekwell.db');
-    await prepareDatabase(driver, path);
-    const database = new SimulatedDatabase(path, wrong);
+  static async open(wrong: WrongSql = {}): Promise<SimulatedDatabase> {
+    const database = new SimulatedDatabase(wrong);
+    await prepareDatabase(database.#driver, MEMORY);
     database.#look.exec(wrong.schema ?? '');
+    database.#made = new Tables(database.#look);
     return database;
+  }
+
+  get #tables(): Tables {
+    if (this.#made === null) throw new Error('the database has no tables yet');
+    return this.#made;
   }
 
   /** The first row that `sql` finds. */
@@ -128,7 +127,7 @@ export class SimulatedDatabase {
     this.weather = FAIR_DATABASE;
     this.watchers = [];
     this.#look.exec(`PRAGMA foreign_keys = ON; ${TABLES.map((table) => `DELETE FROM ${table};`).join(' ')} DELETE FROM sqlite_sequence`);
-    this.#seen = this.#version.get()?.data_version;
+    this.#noteChanges();
     this.#images = surroundings.losesPower ? [this.#tables.image()] : [];
   }
 
@@ -152,8 +151,8 @@ export class SimulatedDatabase {
     const kept = this.#surroundings.random.between(0, this.#images.length - 1);
     const lost = this.#images.length - 1 - kept;
     this.#giveBack();
-    // Connections stay open: preparing their statements anew took a fifth of all simulated time.
     if (lost > 0) this.#tables.restore(this.#images[kept] as Image);
+    this.#noteChanges();
     this.#images = [this.#images[kept] as Image];
     this.watchers = [];
     return lost;
@@ -161,22 +160,17 @@ export class SimulatedDatabase {
 
   forget(number: number): void {
     const slot = this.#slots.get(number);
-    slot?.repository.disconnect();
     slot?.writer.close();
     this.#slots.delete(number);
   }
 
   #giveBack(): void {
-    for (const { repository, writer } of this.#slots.values()) {
-      repository.disconnect();
-      writer.close();
-    }
+    for (const { writer } of this.#slots.values()) writer.close();
     this.#slots.clear();
   }
 
   close(): void {
     this.#giveBack();
-    for (const { connection } of [...this.#pool.values()].flat()) connection.close();
     this.#look.close();
   }
 
@@ -186,61 +180,80 @@ export class SimulatedDatabase {
   }
 
   #openSlot(number: number): Slot {
-    const writer = new SqliteWriter(this.#driver, this.#path, processName(number));
+    const writer = new SqliteWriter(this.#driver, MEMORY, processName(number));
     const thread = new SimulatedCommitThread(writer, number);
-    const repository = new SimulatedRepository(openConnection(this.#driver, this.#path, 'read'), thread.front);
+    const repository = new SimulatedRepository(openConnection(this.#driver, MEMORY, 'read'), thread.front);
     const slot = { repository, writer, thread };
     this.#slots.set(number, slot);
     return slot;
   }
 
-  /** The driver, with transactions that fail as the weather has it, and commits that are noticed. Closed connections are used again. */
-  #observed(file: string): SqliteConnection {
-    let used: Pooled | null = null;
-    let use = '';
-    const connection = (): Pooled => used as Pooled;
+  /** A connection, with transactions that fail as the weather has it, and commits that are noticed. */
+  #connection(): SqliteConnection {
+    /** What it is used for: the first that is said. */
+    let use: string | null = null;
     return {
-      prepare: (sql) => {
-        const { statements, connection: real } = connection();
-        const known = statements.get(sql) ?? real.prepare(this.#wrong.rewrite?.(sql) ?? sql);
-        statements.set(sql, known);
-        return known;
-      },
+      prepare: (sql) => this.#prepare(sql),
       exec: (sql) => {
-        if (used === null) {
-          // The first that is said is what it is used for.
+        if (use === null) {
           use = sql;
-          used = this.#pool.get(use)?.pop() ?? this.#open(file, use);
+          // What only one of several connections wants is not said to the one that there is.
+          this.#look.exec(sql.replaceAll(/PRAGMA (query_only|synchronous) = \w+;/g, ''));
           return;
         }
         const random = this.#now?.random;
         if (sql === 'BEGIN IMMEDIATE' && random?.chance(this.weather.busy)) throw sqliteError('SQLITE_BUSY');
         if (sql === 'COMMIT' && random?.chance(this.weather.full)) throw sqliteError('SQLITE_FULL');
-        used.connection.exec(sql);
-        if (sql === 'COMMIT') this.#committed(use.includes('synchronous = FULL') && this.#wrong.forgetsRemovals !== true);
+        this.#look.exec(sql);
+        if (sql === 'COMMIT' && this.#now !== null)
+          this.#committed(use.includes('synchronous = FULL') && this.#wrong.forgetsRemovals !== true);
       },
-      close: () => {
-        this.#pool.set(use, [...(this.#pool.get(use) ?? []), connection()]);
-        used = null;
-      },
+      close: () => {},
     };
   }
 
-  #open(file: string, use: string): Pooled {
-    const connection = driver.open(file);
-    connection.exec(use);
-    return { connection, statements: new Map() };
+  #prepare(sql: string): SqliteStatement {
+    if (sql === 'PRAGMA data_version') return this.#dataVersion;
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    const real = this.#look.prepare(this.#wrong.rewrite?.(sql) ?? sql);
+    const statement: SqliteStatement = {
+      get: (params) => (params === undefined ? real.get() : real.get(params)),
+      all: (params) => (params === undefined ? real.all() : real.all(params)),
+      run: (params) => ({ changes: Number(((params === undefined ? real.run() : real.run(params)) as { changes: number }).changes) }),
+    };
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+
+  readonly #dataVersion: SqliteStatement = {
+    get: () => ({ data_version: this.#version }),
+    all: () => [{ data_version: this.#version }],
+    run: () => ({ changes: 0 }),
+  };
+
+  /** What the database holds now; null: what it held at the last call. */
+  #noteChanges(): Image | null {
+    const changes = this.#changes.get()?.n;
+    if (changes === this.#counted) return null;
+    this.#counted = changes;
+    // Also counted: what was taken back, and what was set to what it was. Neither of them writes a page.
+    const image = this.#tables.image();
+    const seen = JSON.stringify(image);
+    if (seen === this.#seen) return null;
+    this.#seen = seen;
+    this.#version++;
+    return image;
   }
 
   #committed(durable: boolean): void {
     const { losesPower, committed } = this.#surroundings;
     // A transaction that changed nothing writes nothing.
-    const version = this.#version.get()?.data_version;
-    if (version === this.#seen) return;
-    this.#seen = version;
+    const image = this.#noteChanges();
+    if (image === null) return;
     if (losesPower) {
       if (durable) this.#images = [];
-      this.#images.push(this.#tables.image());
+      this.#images.push(image);
       if (this.#images.length > MAX_UNSAVED) this.#images.shift();
     }
     committed();
@@ -335,17 +348,14 @@ class SimulatedCommitThread implements Committer {
 
 /** The real repository, except that who watches the database is told by the simulation. */
 class SimulatedRepository extends SqliteRepository {
-  readonly #connection: SqliteConnection;
   readonly #hasWork: SqliteStatement;
   #database: SimulatedDatabase | null = null;
   #life: Life = { alive: false };
-  #open = true;
   /** It was told to close. */
   closing = false;
 
   constructor(connection: SqliteConnection, committer: Committer) {
     super(connection, committer);
-    this.#connection = connection;
     this.#hasWork = connection.prepare('SELECT EXISTS (SELECT 1 FROM cache_download_queue WHERE leased_by IS NULL) AS n');
   }
 
@@ -371,11 +381,5 @@ class SimulatedRepository extends SqliteRepository {
   override async close(): Promise<void> {
     this.closing = true;
     await super.close();
-    this.#open = false;
-  }
-
-  disconnect(): void {
-    if (this.#open) this.#connection.close();
-    this.#open = false;
   }
 }
