@@ -1,8 +1,13 @@
 /** One bit stands for this many bytes. */
 const PAGE_BYTES = 64 * 1024;
-/** A read of at most some hundred KiB from memory takes less than this, in milliseconds; one that waits for a turning disk or a network takes longer. */
+/**
+ * A read of at most some hundred KiB from memory takes less than this, in milliseconds. One that takes longer waited for a disk, if this process read from one
+ * meanwhile; else this thread had to wait for its turn.
+ */
 const FROM_MEMORY_MS = 3;
-/** So many slow reads among so many mean that the system dropped the file; one alone, that this thread had to wait for its turn. */
+/** No thread waits as long as this for its turn, in milliseconds: the file is on a network, whose reads the system may not count. */
+const FROM_AFAR_MS = 50;
+/** So many slow reads among so many mean that the system dropped the file. */
 const SLOW_READS = 3;
 const AMONG_READS = 64;
 /** Pages beyond the first 2^26 (4 TiB) are not noted: the map never takes more than 8 MiB. */
@@ -14,8 +19,17 @@ const MAX_PAGES = 2 ** 26;
  */
 export class ResidentPages {
   #words = new Uint32Array(16);
+  readonly #diskReads: () => number;
   #reads = 0;
   #slow = 0;
+  /** At the last look. */
+  #readBefore: number;
+
+  /** @param diskReads how much this process has read from disks so far, in whatever unit */
+  constructor(diskReads: () => number = () => process.resourceUsage().fsRead) {
+    this.#diskReads = diskReads;
+    this.#readBefore = diskReads();
+  }
 
   /** The bytes from `position` on were just read or written. */
   mark(position: number, bytes: number): void {
@@ -41,11 +55,19 @@ export class ResidentPages {
   /** A read of what was taken to be in memory took `ms` milliseconds. */
   took(ms: number): void {
     this.#reads++;
-    if (ms > FROM_MEMORY_MS) this.#slow++;
+    if (ms > FROM_MEMORY_MS && (this.#hasReadFromDisk() || ms > FROM_AFAR_MS)) this.#slow++;
     if (this.#slow >= SLOW_READS) this.#words = new Uint32Array(16);
     if (this.#slow < SLOW_READS && this.#reads < AMONG_READS) return;
     this.#reads = 0;
     this.#slow = 0;
+    this.#hasReadFromDisk();
+  }
+
+  /** Since the last look. */
+  #hasReadFromDisk(): boolean {
+    const before = this.#readBefore;
+    this.#readBefore = this.#diskReads();
+    return this.#readBefore !== before;
   }
 
   #word(page: number): number {

@@ -65,9 +65,15 @@ describe('what is marked', () => {
 });
 
 describe('reads that were slow', () => {
+  /** A process that reads from a disk all the time. */
+  function reading(): () => number {
+    let blocks = 0;
+    return () => blocks++;
+  }
+
   /** Pages with one that is marked, after reads that took so long. */
   function leftAfter(...times: number[]): number {
-    const pages = new ResidentPages();
+    const pages = new ResidentPages(reading());
     pages.mark(0, 1);
     for (const time of times) pages.took(time);
     return pages.count(0, PAGE);
@@ -84,8 +90,17 @@ describe('reads that were slow', () => {
     expect(leftAfter(500, 500, ...fast(62), 500, 500)).toBe(PAGE);
   });
 
+  test('do not count where nothing was read from a disk: the thread waited for its turn', () => {
+    const pages = new ResidentPages(() => 7);
+    pages.mark(0, 1);
+    for (let i = 0; i < 100; i++) pages.took(50);
+    expect(pages.count(0, PAGE)).toBe(PAGE);
+    for (let i = 0; i < 3; i++) pages.took(50.1);
+    expect(pages.count(0, PAGE), 'no thread waits that long').toBe(0);
+  });
+
   test('what is marked after is known again', () => {
-    const pages = new ResidentPages();
+    const pages = new ResidentPages(reading());
     pages.mark(0, 2 * PAGE);
     for (let i = 0; i < 3; i++) pages.took(10);
     pages.mark(PAGE, 1);

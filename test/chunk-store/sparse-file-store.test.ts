@@ -263,7 +263,7 @@ describe('reading at once', () => {
   test('forgets what it took for granted when the system turns out slow', async () => {
     let ms = 0;
     const clock = new ManualClock();
-    const slow = { now: () => clock.now(), monotonic: () => (ms += 10), after: clock.after.bind(clock), soon: clock.soon.bind(clock) };
+    const slow = { now: () => clock.now(), monotonic: () => (ms += 60), after: clock.after.bind(clock), soon: clock.soon.bind(clock) };
     const store = new SparseFileStore({ folder: await temporaryFolder(), clock: slow, durable: false });
     afterThisTest(() => store.close());
     const file = await store.create(PATH);
