@@ -208,9 +208,14 @@ export class FileCache implements AsyncDisposable, EntryHost {
     return this.#parts.repository.readViewByKey(key, offset);
   }
 
-  /** As `viewOf`, where that was asked before and nothing was committed since; null: ask. */
-  recentView(key: EntryKey, offset: number): ReadView | null {
-    return this.#parts.repository.recentView(key, offset);
+  /** As `viewOf`, where that was asked before and nothing was committed until `token` was had from `changeToken`; null: ask. */
+  recentView(key: EntryKey, offset: number, token: number): ReadView | null {
+    return this.#parts.repository.recentView(key, offset, token);
+  }
+
+  /** Another number after each commit, of whatever process. */
+  changeToken(): number {
+    return this.#parts.repository.changeToken();
   }
 
   /** Has `send` take bytes of a complete entry at once: see `WholeFiles`. */

@@ -1,5 +1,5 @@
 import { BoundedMap } from '../core/bounded-map.ts';
-import { type ByteRange, lengthOf } from '../core/byte-ranges.ts';
+import type { ByteRange } from '../core/byte-ranges.ts';
 import type { FileCache } from '../file-cache.ts';
 import type { EntryKey, ReadView } from '../repository/cache-repository.ts';
 import type { PlainRequest } from './plain-request.ts';
@@ -29,6 +29,9 @@ export class QuickAnswers {
   /** What paths name: the same, always. */
   readonly #keys = new BoundedMap<string, EntryKey>(MAX_PATHS);
 
+  /** Of this turn of the event loop; null: not asked yet. */
+  #token: number | null = null;
+
   constructor(cache: FileCache) {
     this.#cache = cache;
   }
@@ -39,18 +42,30 @@ export class QuickAnswers {
     const match = RANGE.exec(headers.range ?? '');
     if (match === null || CONDITIONS.some((name) => headers[name] !== undefined)) return null;
     const start = Number(match[1]);
+    if (Number(match[2]) - start >= MAX_BYTES) return null;
     const key = this.#keyOf(path);
-    const view = key === null ? null : this.#cache.recentView(key, start);
+    const view = key === null ? null : this.#cache.recentView(key, start, this.#changeToken());
     const total = view?.entry.expectedTotalSize ?? 0;
     if (view === null || total === null || start >= total) return null;
     const range = { start, end: Math.min(Number(match[2]), total - 1) };
     const fields = knownFields(view.entry);
-    if (fields === null || range.end < start || lengthOf(range) > MAX_BYTES) return null;
+    if (fields === null || range.end < start) return null;
     outlet.beginPart(fields, range, total);
     const sent = this.#cache.sendNow(view, range, outlet.sendFile);
     if (sent === null) return null;
     const rest = { start: start + sent, end: range.end };
     return { view, range: rest.start > rest.end ? null : rest };
+  }
+
+  /** Asked once for all requests that had come when this turn of the event loop began: none of them came after it was asked. */
+  #changeToken(): number {
+    if (this.#token === null) {
+      this.#token = this.#cache.changeToken();
+      this.#cache.clock.soon(() => {
+        this.#token = null;
+      });
+    }
+    return this.#token;
   }
 
   #keyOf(path: string): EntryKey | null {

@@ -194,8 +194,8 @@ export class SqliteRepository implements CacheRepository {
     return view;
   }
 
-  recentView(key: EntryKey, offset: number): ReadView | null {
-    return this.#recent.get(key, offset, this.changeToken());
+  recentView(key: EntryKey, offset: number, token: number): ReadView | null {
+    return this.#recent.get(key, offset, token);
   }
 
   async headersOf(id: number): Promise<Record<string, string>> {
