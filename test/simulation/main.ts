@@ -13,7 +13,7 @@ import { ANY_CROWD, type Crowd } from './simulation-plan.ts';
 /** So many seeds a process takes at once. */
 const BATCH = 20;
 /** So many simulations a planted bug may outlive. */
-const MOST = 400;
+const MOST = 2_000;
 
 /** What crosses from a process that runs seeds. */
 type Told = Omit<SimulationResult, 'failure' | 'counts'> & { readonly failure: string | null };
