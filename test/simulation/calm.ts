@@ -1,3 +1,4 @@
+import { LEASE_MS } from '#seekwell/repository/cache-repository';
 import { FAIR_DATABASE } from './simulated-database.ts';
 import { FAIR_DISK } from './simulated-disk.ts';
 import { FAIR_NETWORK, type SimulatedResource } from './simulated-origin.ts';
@@ -28,6 +29,8 @@ export async function endsWell(simulation: Simulation): Promise<void> {
   for (let place = 0; place < simulation.processes.length; place++) if (simulation.processes[place] === null) simulation.start(place);
   await readEverything(simulation);
   await expectComplete(simulation);
+  // What a killed process held is given back by whoever is there when it ends.
+  await simulation.pass(2 * LEASE_MS);
   for (let place = 0; place < simulation.processes.length; place++) simulation.close(place);
   await expectRest(simulation, SETTLE_MS, 'the end of the processes');
   if (simulation.failed) return;
