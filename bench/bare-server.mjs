@@ -60,7 +60,7 @@ const sender = kind === 'kernel' ? await loadKernelSender() : null;
 async function sendByKernel(socket, head, start, length) {
   if (sender === null) throw new Error('there is no kernel sender');
   const { fd: descriptor } = /** @type {{ _handle: { fd: number } }} */ (/** @type {unknown} */ (socket))._handle;
-  sender.sendHead(descriptor, head);
+  sender.sendHead(descriptor, head, 'with the rest');
   const buffer = Buffer.allocUnsafe(LEAST);
   for (let at = start, end = start + length, turn = 0; at < end && !socket.destroyed; ) {
     const count = sender.sendFile(descriptor, fd, at, Math.min(bufferBytes, end - at));

@@ -1,7 +1,7 @@
 /** The kernel sends bytes from a file, or from here, to a socket, without waiting. Descriptors are the system's numbers, and only good until the next turn. */
 export interface KernelSender {
-  /** `head` to the socket, to leave together with what follows. Returns how many bytes the socket took. */
-  sendHead(socket: number, head: string): number;
+  /** `head` to the socket, to leave at once or together with what follows. Returns how many bytes the socket took. */
+  sendHead(socket: number, head: string, leaves: 'at once' | 'with the rest'): number;
   /** `length` bytes of the file from `position` on to the socket. Returns how many it took: 0 where it is full, closed, or the file ends. */
   sendFile(socket: number, file: number, position: number, length: number): number;
 }
@@ -45,10 +45,11 @@ class LinuxSender implements KernelSender {
     this.#sendFile = sendFile;
   }
 
-  sendHead(socket: number, head: string): number {
+  sendHead(socket: number, head: string, leaves: 'at once' | 'with the rest'): number {
     if (head.length > MAX_HEAD_BYTES) return 0;
+    const flags = MSG_DONTWAIT | MSG_NOSIGNAL | (leaves === 'at once' ? 0 : MSG_MORE);
     const length = this.#head.write(head, 'latin1');
-    return Math.max(0, this.#send(socket, this.#head, length, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE));
+    return Math.max(0, this.#send(socket, this.#head, length, flags));
   }
 
   sendFile(socket: number, file: number, position: number, length: number): number {

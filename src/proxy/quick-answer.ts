@@ -9,8 +9,8 @@ import { keyOfPath } from './stream-path.ts';
 
 /** A range with both ends; numbers of more digits may not be exact. */
 const RANGE = /^bytes=(\d{1,15})-(\d{1,15})$/;
-/** Longer ranges take the ordinary way, whose cost is small beside theirs, in bytes. */
-const MAX_BYTES = 1024 * 1024;
+/** Longer ranges take the ordinary way, in bytes: a socket takes no more at once, and others wait meanwhile. */
+const MAX_BYTES = 4 * 1024 * 1024;
 /** Conditions are for the ordinary way. */
 const CONDITIONS = ['if-range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'] as const;
 /** Paths beyond this many are forgotten, all at once. */
@@ -23,7 +23,7 @@ export interface Rest {
   readonly range: ByteRange | null;
 }
 
-/** Answers small ranges of complete entries that were asked for before and are unchanged, at once: by the database's word, and from memory. */
+/** Answers short ranges of complete entries that were asked for before and are unchanged, at once: by the database's word, and from memory. */
 export class QuickAnswers {
   readonly #cache: FileCache;
   /** What paths name: the same, always. */
@@ -51,7 +51,7 @@ export class QuickAnswers {
     const fields = knownFields(view.entry);
     if (fields === null || range.end < start) return null;
     outlet.beginPart(fields, range, total);
-    const sent = this.#cache.sendNow(view, range, outlet.sendFile);
+    const sent = this.#cache.sendNow(view, range, outlet.sendLast);
     if (sent === null) return null;
     const rest = { start: start + sent, end: range.end };
     return { view, range: rest.start > rest.end ? null : rest };

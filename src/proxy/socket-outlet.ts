@@ -1,12 +1,19 @@
+import { readSync } from 'node:fs';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FileSend } from '../chunk-store/chunk-store.ts';
 import type { Clock } from '../clock.ts';
 import { type ByteRange, lengthOf } from '../core/byte-ranges.ts';
 import { contentRangeOf } from '../core/http-range.ts';
-import { HEAD_ROOM } from './buffer-pool.ts';
+import { HEAD_ROOM, SMALL_BYTES } from './buffer-pool.ts';
 import type { KernelSender } from './kernel-sender.ts';
 import type { Outlet } from './outlet.ts';
+
+/**
+ * Before as many bytes of a file the head leaves in a packet of its own. Behind it in one packet pages would lie askew in all that follow: ranges of 4 MiB took
+ * 1.4 times the CPU time. Before fewer, a packet less is worth more.
+ */
+const LONG_BYTES = 256 * 1024;
 
 /** What may not stand in a field's value (RFC 9110, section 5.5). */
 const FORBIDDEN = /[^\t\x20-\x7e\x80-\xff]/;
@@ -114,8 +121,16 @@ export class SocketOutlet implements Outlet {
   readonly sendFile: FileSend = (file, position, length) => {
     const { sender } = this.#answer;
     const socket = descriptorOf(this.#socket);
-    if (sender === null || socket === null || !this.#sendHead(sender, socket)) return 0;
+    const leaves = length < LONG_BYTES ? 'with the rest' : 'at once';
+    if (sender === null || socket === null || !this.#sendHead(sender, socket, leaves)) return 0;
     return sender.sendFile(socket, file, position, length);
+  };
+
+  /** As `sendFile`, for the last bytes of an answer: few that the socket has no room for are copied, and leave when it has. */
+  readonly sendLast: FileSend = (file, position, length) => {
+    const sent = this.sendFile(file, position, length);
+    const rest = length - sent;
+    return rest === 0 || rest > SMALL_BYTES ? sent : sent + this.#copy(file, position + sent, rest);
   };
 
   end(text?: string): void {
@@ -136,11 +151,24 @@ export class SocketOutlet implements Outlet {
     this.#head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fields}date: ${date.at(clock.now())}\r\nconnection: ${connection}`;
   }
 
+  /** Returns how many bytes it wrote. */
+  #copy(file: number, position: number, length: number): number {
+    const bytes = Buffer.allocUnsafe(length);
+    try {
+      const count = readSync(file, bytes, 0, length, position);
+      if (count > 0) this.#socket.write(bytes.subarray(0, count));
+      return count;
+    } catch {
+      // A reader, which gets what is left, says what is wrong.
+      return 0;
+    }
+  }
+
   /** Returns whether all of the head is out. */
-  #sendHead(sender: KernelSender, socket: number): boolean {
+  #sendHead(sender: KernelSender, socket: number, leaves: 'at once' | 'with the rest'): boolean {
     const head = this.#takeHead();
     if (head === '') return true;
-    const sent = sender.sendHead(socket, head);
+    const sent = sender.sendHead(socket, head, leaves);
     if (sent === head.length) return true;
     this.#socket.write(head.slice(sent), 'latin1');
     return this.flushed;

@@ -54,7 +54,7 @@ async function received(client: Socket, count: number): Promise<Buffer> {
 describe.runIf(process.platform === 'linux')('the kernel of Linux', () => {
   test('sends a head and bytes of a file, in their order', async () => {
     const { sender, bytes, file, descriptor, client } = await scene(100_000);
-    expect(sender.sendHead(descriptor, 'h\xe4ad ')).toBe(5);
+    expect(sender.sendHead(descriptor, 'h\xe4ad ', 'with the rest')).toBe(5);
     expect(sender.sendFile(descriptor, file.fd, 70_001, 20_000)).toBe(20_000);
     const all = await received(client, 20_005);
     expect(all.toString('latin1', 0, 5)).toBe('h\xe4ad ');
@@ -67,7 +67,7 @@ describe.runIf(process.platform === 'linux')('the kernel of Linux', () => {
     for (let count = -1; count !== 0; sent += count) count = sender.sendFile(descriptor, file.fd, sent, 64 * MIB - sent);
     expect(sent).toBeGreaterThan(0);
     expect(sent).toBeLessThan(64 * MIB);
-    expect(sender.sendHead(descriptor, 'full')).toBe(0);
+    expect(sender.sendHead(descriptor, 'full', 'with the rest')).toBe(0);
     socket.write(bytes.subarray(sent, sent + MIB));
     expect((await received(client, sent + MIB)).equals(bytes.subarray(0, sent + MIB))).toBe(true);
   });
@@ -87,11 +87,11 @@ describe.runIf(process.platform === 'linux')('the kernel of Linux', () => {
     const { sender, file, descriptor, client } = await scene(MIB);
     client.resetAndDestroy();
     await once(client, 'close');
-    expect([sender.sendHead(descriptor, 'head'), sender.sendFile(descriptor, file.fd, 0, MIB)]).toEqual([0, 0]);
+    expect([sender.sendHead(descriptor, 'head', 'with the rest'), sender.sendFile(descriptor, file.fd, 0, MIB)]).toEqual([0, 0]);
   });
 
   test('a head that is too long is left to others', async () => {
     const { sender, descriptor } = await scene(10);
-    expect(sender.sendHead(descriptor, 'x'.repeat(5000))).toBe(0);
+    expect(sender.sendHead(descriptor, 'x'.repeat(5000), 'with the rest')).toBe(0);
   });
 });

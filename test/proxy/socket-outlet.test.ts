@@ -169,9 +169,11 @@ test('what the system has not taken yet is not flushed', async () => {
 
 describe('from a file', () => {
   const [SOCKET, FILE] = [5, 7];
+  /** No open descriptor. */
+  const NO_FILE = -1;
 
   /** A socket that takes `room` bytes for now, and what went into it past Node. */
-  function sending(room: number): { readonly sender: KernelSender; readonly taken: string[] } {
+  function sending(room: number): { readonly sender: KernelSender; readonly taken: string[]; readonly heads: string[] } {
     const taken: string[] = [];
     let left = room;
     const take = (text: string): number => {
@@ -180,15 +182,18 @@ describe('from a file', () => {
       if (part !== '') taken.push(part);
       return part.length;
     };
-    const sendHead = (socket: number, head: string): number => {
+    const heads: string[] = [];
+    const sendHead = (socket: number, head: string, leaves: string): number => {
       expect(socket).toBe(SOCKET);
+      heads.push(leaves);
       return take(head);
     };
     const sendFile = (socket: number, file: number, position: number, length: number): number => {
-      expect([socket, file, position]).toEqual([SOCKET, FILE, 100]);
+      expect([socket, position]).toEqual([SOCKET, 100]);
+      expect([FILE, NO_FILE]).toContain(file);
       return take('x'.repeat(length));
     };
-    return { sender: { sendHead, sendFile }, taken };
+    return { sender: { sendHead, sendFile }, taken, heads };
   }
 
   function connected(): RecordingSocket {
@@ -204,6 +209,28 @@ describe('from a file', () => {
     const fields = 'etag: "a"\r\ncontent-range: bytes 100-104/1000\r\ncontent-length: 5\r\ndate: Thu, 01 Jan 2026 00:00:00 GMT';
     expect(taken).toEqual([`HTTP/1.1 206 Partial Content\r\n${fields}\r\nconnection: close\r\n\r\n`, 'xxx', 'xx']);
     expect([socket.written, outlet.ended]).toEqual([[], true]);
+  });
+
+  test.each([
+    [256 * 1024 - 1, 'with the rest'],
+    [256 * 1024, 'at once'],
+  ])('the head before %i bytes leaves %s', (length, leaves) => {
+    const { sender, heads } = sending(Number.POSITIVE_INFINITY);
+    const outlet = outletOn(connected(), null, new ManualClock(), sender);
+    outlet.beginPart('', { start: 100, end: 99 + length }, 2 * length);
+    outlet.sendFile(FILE, 100, length);
+    expect(heads).toEqual([leaves]);
+  });
+
+  test('of the last bytes those without room are copied, unless they are many or cannot be read', () => {
+    const { sender } = sending(1000);
+    const socket = connected();
+    const outlet = outletOn(socket, null, new ManualClock(), sender);
+    outlet.beginPart('', { start: 100, end: 2 ** 20 }, 2 ** 21);
+    const many = outlet.sendLast(FILE, 100, 2 ** 20 - 99);
+    expect([many > 0, many < 1000]).toEqual([true, true]);
+    expect(outlet.sendLast(NO_FILE, 100, 5)).toBe(0);
+    expect(socket.written).toEqual([]);
   });
 
   test('a head that does not fit is written as any other, and no byte before it', async () => {
