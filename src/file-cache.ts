@@ -208,8 +208,8 @@ export class FileCache implements AsyncDisposable, EntryHost {
     return this.#parts.repository.readViewByKey(key, offset);
   }
 
-  /** As `viewOf`, where that was asked before and nothing was committed until `token` was had from `changeToken`; null: ask. */
-  recentView(key: EntryKey, offset: number, token: number): ReadView | null {
+  /** As `viewOf`, where that was asked before and nothing was committed until `token` had it from `changeToken`; null: ask. */
+  recentView(key: EntryKey, offset: number, token: () => number): ReadView | null {
     return this.#parts.repository.recentView(key, offset, token);
   }
 

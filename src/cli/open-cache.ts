@@ -5,7 +5,7 @@ import { plainCacheDir } from '../config/cache-location.ts';
 import type { Flags, Settings } from '../config/load-settings.ts';
 import { isLoopback } from '../config/loopback.ts';
 import type { FileCache } from '../file-cache.ts';
-import { collectYoungOften } from './collect-young.ts';
+import { collectYoungOften } from './engine-flags.ts';
 
 type CacheOptions = Parameters<typeof FileCache.open>[0];
 

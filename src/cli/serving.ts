@@ -1,6 +1,7 @@
 import type { Settings } from '../config/load-settings.ts';
 import type { FileCache } from '../file-cache.ts';
 import type { RunningServer, ServerOptions } from '../server.ts';
+import { compileAtOnce } from './engine-flags.ts';
 import { engineOptions, openCache } from './open-cache.ts';
 import type { ProcessLogger } from './process-logger.ts';
 import { stalled } from './shutdown.ts';
@@ -21,6 +22,7 @@ export async function startServing(
   { logger }: ProcessLogger,
   countAll?: ServerOptions['countAll'],
 ): Promise<Serving> {
+  compileAtOnce();
   const scrubbing = settings.scrubRate === null ? {} : { scrubRate: settings.scrubRate };
   const cache = await openCache({ ...engineOptions(settings), ...scrubbing, logger, background: true });
   try {

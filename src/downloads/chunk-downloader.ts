@@ -242,8 +242,10 @@ export class ChunkDownloader implements FetchUnderWay {
     this.#arriving = true;
     this.#parts.clock.soon(() => {
       this.#arriving = false;
-      this.#arrived.fire();
       this.#progress.fire();
+      // A reader waits for the first ones: they go out before they are written.
+      if (this.#firstByteAt === Number.POSITIVE_INFINITY) this.#parts.clock.soon(() => this.#arrived.fire());
+      else this.#arrived.fire();
     });
   }
 

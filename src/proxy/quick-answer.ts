@@ -44,7 +44,7 @@ export class QuickAnswers {
     const start = Number(match[1]);
     if (Number(match[2]) - start >= MAX_BYTES) return null;
     const key = this.#keyOf(path);
-    const view = key === null ? null : this.#cache.recentView(key, start, this.#changeToken());
+    const view = key === null ? null : this.#cache.recentView(key, start, this.#askToken);
     const total = view?.entry.expectedTotalSize ?? 0;
     if (view === null || total === null || start >= total) return null;
     const range = { start, end: Math.min(Number(match[2]), total - 1) };
@@ -58,7 +58,7 @@ export class QuickAnswers {
   }
 
   /** Asked once for all requests that had come when this turn of the event loop began: none of them came after it was asked. */
-  #changeToken(): number {
+  readonly #askToken = (): number => {
     if (this.#token === null) {
       this.#token = this.#cache.changeToken();
       this.#cache.clock.soon(() => {
@@ -66,7 +66,7 @@ export class QuickAnswers {
       });
     }
     return this.#token;
-  }
+  };
 
   #keyOf(path: string): EntryKey | null {
     const known = this.#keys.get(path);

@@ -11,8 +11,8 @@ export const CORS: Readonly<Record<string, string>> = {
 interface Head {
   readonly heard: Heard;
   readonly headers: Readonly<Record<string, string>>;
-  /** As they stand in an answer. */
-  readonly fields: string;
+  /** As they stand in an answer; null: not asked for yet. */
+  fields: string | null;
 }
 
 /** The heads of what is read now: as long as nothing is committed, an entry is the same object from one request to the next. */
@@ -24,13 +24,16 @@ export function headOf(entry: EntryRow, heard: Heard): Readonly<Record<string, s
   if (known !== undefined && known.heard.headers === heard.headers && known.heard.description.total === heard.description.total)
     return known.headers;
   const headers = makeHead(entry, heard);
-  heads.set(entry, { heard, headers, fields: fieldsOf(headers) });
+  heads.set(entry, { heard, headers, fields: null });
   return headers;
 }
 
 /** The same as text, where an answer said it before and the entry is unchanged since; else null. */
 export function knownFields(entry: EntryRow): string | null {
-  return heads.get(entry)?.fields ?? null;
+  const head = heads.get(entry);
+  if (head === undefined) return null;
+  head.fields ??= fieldsOf(head.headers);
+  return head.fields;
 }
 
 function makeHead(entry: EntryRow, { description, headers }: Heard): Readonly<Record<string, string>> {

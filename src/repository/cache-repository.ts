@@ -277,8 +277,8 @@ export interface CacheRepository extends BlockRecords {
   /** The entry and the spans around one byte in one query, or null where there is no entry. */
   readView(id: number, offset: number): Promise<ReadView | null>;
   readViewByKey(key: EntryKey, offset: number): Promise<ReadView | null>;
-  /** What `readViewByKey` answered before, if nothing was committed from then to when `changeToken` gave `token`; null: ask. */
-  recentView(key: EntryKey, offset: number, token: number): ReadView | null;
+  /** What `readViewByKey` answered before, if nothing was committed from then to when `changeToken` gave `token()`, which is called only where that decides; null: ask. */
+  recentView(key: EntryKey, offset: number, token: () => number): ReadView | null;
   /** The recorded headers to pass on, by lower-case name. */
   headersOf(id: number): Promise<Record<string, string>>;
   /** Adds the entry, or gives the one that has the key. */

@@ -180,7 +180,7 @@ export class Claims {
     if (total !== null && total > 0) end = Math.min(end, total - 1);
     const row = this.#write.nextRow.get({ id: request.entryId, offset }) as RawRange | undefined;
     if (row !== undefined) end = Math.min(end, row.start_byte - 1);
-    const [span] = this.#read.spansFrom.all({ id: request.entryId, from: offset, limit: 1 }) as RawRange[];
+    const span = this.#read.spansFrom.get({ id: request.entryId, from: offset, limit: 1 }) as RawRange | undefined;
     if (span !== undefined) end = Math.min(end, span.start_byte - 1);
     return end;
   }

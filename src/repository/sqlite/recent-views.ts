@@ -12,11 +12,11 @@ export class RecentViews {
   readonly #views = new BoundedMap<string, ReadView>(MAX_VIEWS);
   #version = Number.NaN;
 
-  /** The view of the entry around `offset`, where it was found at `version`; else null. */
-  get(key: EntryKey, offset: number, version: number): ReadView | null {
-    const view = version === this.#version ? this.#views.get(nameOf(key)) : undefined;
-    if (view === undefined || view.span === null || !isOf(view, key)) return null;
-    return view.span.start <= offset && offset <= view.span.end ? view : null;
+  /** The view of the entry around `offset`, where it was found at `version`, which is asked for only where there is one; else null. */
+  get(key: EntryKey, offset: number, version: () => number): ReadView | null {
+    const view = this.#views.get(nameOf(key));
+    if (view === undefined || view.span === null || offset < view.span.start || offset > view.span.end || !isOf(view, key)) return null;
+    return version() === this.#version ? view : null;
   }
 
   /** @param version as it was before `view` was read */
