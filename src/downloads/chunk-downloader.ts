@@ -1,9 +1,10 @@
 import type { ChunkFile } from '../chunk-store/chunk-store.ts';
 import { type Ending, EndSignal } from '../core/ending.ts';
-import type { Priority } from '../core/priority.ts';
+import { PRIORITY, type Priority } from '../core/priority.ts';
 import { asSeekwellError, SeekwellError } from '../errors.ts';
 import type { OriginAnswer } from '../origin/origin-client.ts';
 import type { EnsureOutcome, EntryRow } from '../repository/cache-repository.ts';
+import { Arrivals } from './arrivals.ts';
 import { BodyQueue } from './body-queue.ts';
 import type { FetchEnd } from './fetch-end.ts';
 import { type FetchParts, type FetchTask, type FetchUnderWay, originOf } from './fetch-task.ts';
@@ -14,6 +15,9 @@ import { type Heard, SpanRecorder } from './span-recorder.ts';
 const NEAR_END_BYTES = 1024 * 1024;
 /** A rate is told from this long a time, in milliseconds: the first bytes come with what the system had gathered. */
 const RATE_MS = 300;
+
+/** So much is written at once, whoever wants it: half of what the queue holds before the origin has to pause. */
+const GATHERED_BYTES = 128 * 1024;
 
 type BytesAnswer = Extract<OriginAnswer, { kind: 'bytes' }>;
 
@@ -42,8 +46,7 @@ export class ChunkDownloader implements FetchUnderWay {
   #bodyEnd: number | null = null;
   #wholeBody = false;
   readonly #arrived = new Signal();
-  /** Those who wait are about to hear that something came. */
-  #arriving = false;
+  readonly #arrivals: Arrivals;
 
   #file: ChunkFile | null = null;
   #hasSpans: boolean;
@@ -59,6 +62,7 @@ export class ChunkDownloader implements FetchUnderWay {
   constructor(task: FetchTask, parts: FetchParts) {
     this.#task = task;
     this.#parts = parts;
+    this.#arrivals = new Arrivals(parts.clock, () => this.#arrivedNow());
     this.entry = task.entry;
     this.origin = originOf(task.entry.originalUrl);
     this.#priority = task.priority;
@@ -208,7 +212,7 @@ export class ChunkDownloader implements FetchUnderWay {
       return { kind: 'done' };
     }
     if (answer.kind !== 'bytes') return this.#withoutBytes(answer);
-    this.#body = new BodyQueue(answer.body, answer.start, () => this.#bytesArrived());
+    this.#body = new BodyQueue(answer.body, answer.start, () => this.#bytesCame());
     const heard = { description: answer.description, headers: answer.headers };
     // Before it counts bytes that are there already as its own: they may be another version's.
     const refusal = await this.#bindVersion(heard);
@@ -236,17 +240,15 @@ export class ChunkDownloader implements FetchUnderWay {
     return outcome.kind === 'described' ? null : outcome;
   }
 
-  /** Readers take what came before it is written. All that the system has ready comes first: a few large writes cost less than many small ones. */
-  #bytesArrived(): void {
-    if (this.#arriving) return;
-    this.#arriving = true;
-    this.#parts.clock.soon(() => {
-      this.#arriving = false;
-      this.#progress.fire();
-      // A reader waits for the first ones: they go out before they are written.
-      if (this.#firstByteAt === Number.POSITIVE_INFINITY) this.#parts.clock.soon(() => this.#arrived.fire());
-      else this.#arrived.fire();
-    });
+  #bytesCame(): void {
+    this.#arrivals.came(this.#priority < PRIORITY.MEDIUM || this.#body?.over !== null || this.#body.bytes >= GATHERED_BYTES);
+  }
+
+  /** Readers take what came before it is written, and the first bytes, for which one waits, before writing begins. */
+  #arrivedNow(): void {
+    this.#progress.fire();
+    if (this.#firstByteAt === Number.POSITIVE_INFINITY) this.#parts.clock.soon(() => this.#arrived.fire());
+    else this.#arrived.fire();
   }
 
   #record(file: ChunkFile, heard: Heard): SpanRecorder {
