@@ -185,6 +185,21 @@ describe('serve --workers 2', () => {
     await daemon.kill9();
     await eventually('the workers are gone', () => workers.every(isGone));
   });
+
+  test('nor while they let streams end', async () => {
+    const origin = await ScriptedOrigin.start();
+    const film = origin.add('/film.mkv', { size: 64 * MIB, rate: MIB });
+    const daemon = await twoWorkers('--drain-timeout', '1h');
+    const reading = readAll((await daemon.register(film.url, { fill: false })).streamUrl);
+    reading.catch(() => {});
+    await eventually('it is served', async () => (await statsOf(daemon)).activeStreams === 1);
+    const workers = childrenOf(daemon.pid);
+    process.kill(daemon.pid, 'SIGTERM');
+    await eventually('nothing is accepted any more', () => isDeaf(daemon));
+    await daemon.kill9();
+    await expect(reading).rejects.toThrow();
+    await eventually('the workers are gone', () => workers.every(isGone));
+  });
 });
 
 describe('what keeps workers from starting is said once, in one line, with exit code 2', () => {

@@ -9,6 +9,8 @@ import type { Start, ToPrimary, ToWorker } from './messages.ts';
 
 // One of the processes of `serve --workers N`. It does what its primary says; when that dies node:cluster ends this process too.
 
+/** A process whose parent died learns of another parent within this time, in milliseconds. */
+const ORPHANED_MS = 100;
 /** How long to wait for the counts of the others, in milliseconds; more than the primary waits for each. */
 const COUNT_PATIENCE_MS = 2_000;
 
@@ -79,7 +81,15 @@ async function follow(message: ToWorker): Promise<void> {
   else ready.relay.repeat(message.events);
 }
 
+/** The primary has let go of this process: its connections are over, and so is its work. Or the primary died: at once, as at any other time. */
+function letGo(): void {
+  void follow({ kind: 'drain' });
+  setTimeout(() => process.ppid !== primary && process.exit(0), ORPHANED_MS);
+}
+
 outliveClosedOutputs();
+const primary = process.ppid;
+process.on('disconnect', letGo);
 // A terminal sends these to every process; what happens then is for the primary to say.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
 process.on('message', (message: ToWorker) => void follow(message));

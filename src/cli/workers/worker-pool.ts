@@ -82,6 +82,9 @@ export class WorkerPool {
   async drain(): Promise<void> {
     this.#stop();
     const ended = [...this.#members].map(({ worker }) => new Promise((resolve) => worker.once('exit', resolve)));
+    // Here first: a connection that is handed to a worker which has just stopped listening would be nobody's, its client waiting. What was handed out before reaches the
+    // worker before this does.
+    for (const { worker } of this.#members) worker.disconnect();
     this.#tellAll({ kind: 'drain' });
     await Promise.all(ended);
   }
