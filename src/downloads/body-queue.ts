@@ -39,6 +39,11 @@ export class BodyQueue implements BodySink {
     return this.#bytes;
   }
 
+  /** So many bytes wait that they should be written soon, lest the origin has to pause. */
+  get isHalfFull(): boolean {
+    return this.#bytes >= LOW_QUEUED_BYTES;
+  }
+
   /** Set when no more will come; `error` null: all that was promised has come. */
   get over(): { readonly error: SeekwellError | null } | null {
     return this.#over;

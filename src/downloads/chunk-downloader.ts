@@ -16,9 +16,6 @@ const NEAR_END_BYTES = 1024 * 1024;
 /** A rate is told from this long a time, in milliseconds: the first bytes come with what the system had gathered. */
 const RATE_MS = 300;
 
-/** So much is written at once, whoever wants it: half of what the queue holds before the origin has to pause. */
-const GATHERED_BYTES = 128 * 1024;
-
 type BytesAnswer = Extract<OriginAnswer, { kind: 'bytes' }>;
 
 /**
@@ -241,7 +238,7 @@ export class ChunkDownloader implements FetchUnderWay {
   }
 
   #bytesCame(): void {
-    this.#arrivals.came(this.#priority < PRIORITY.MEDIUM || this.#body?.over !== null || this.#body.bytes >= GATHERED_BYTES);
+    this.#arrivals.came(this.#priority < PRIORITY.MEDIUM || this.#body?.over !== null || this.#body.isHalfFull);
   }
 
   /** Readers take what came before it is written, and the first bytes, for which one waits, before writing begins. */

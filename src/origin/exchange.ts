@@ -47,8 +47,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | null = null;
   #stage: Stage = 'waiting';
   #started = false;
-  /** When the request went out, in monotonic milliseconds. */
-  #startedAt = 0;
   #lostConnection = false;
   #timer: Timer | null;
   #receiver: ExchangeReceiver | null = null;
@@ -66,7 +64,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.head = new Promise((resolve) => {
       this.#settle = resolve;
     });
-    this.#timer = clock.after(CONNECT_TIMEOUT_MS, () => this.#late());
+    this.#timer = clock.after(CONNECT_TIMEOUT_MS, () => {
+      this.fail(
+        new SeekwellError('ORIGIN_UNREACHABLE', `${this.#host} cannot be reached: no connection within ${CONNECT_TIMEOUT_MS / 1000} s`),
+      );
+    });
   }
 
   /** Whether a new connection would be of use. */
@@ -143,7 +145,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
       controller.abort(new Error('aborted'));
       return;
     }
-    this.#startedAt = this.#clock.monotonic();
+    this.#timer?.cancel();
+    this.#timer = this.#clock.after(HEADERS_TIMEOUT_MS, () => {
+      this.fail(new SeekwellError('ORIGIN_TIMEOUT', `${this.#host} did not answer within ${HEADERS_TIMEOUT_MS / 1000} s`));
+    });
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, statusCode: number, headers: AnswerHeaders): void {
@@ -184,19 +189,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#stage === 'over') return;
     this.#lostConnection = this.#stage === 'waiting' && this.#started && isLostConnection(error);
     this.#end(networkError(error, this.#host));
-  }
-
-  /** One timer for both limits, which looks when it fires: each request would set and cancel two. */
-  #late(): void {
-    if (!this.#started) {
-      const reason = `no connection within ${CONNECT_TIMEOUT_MS / 1000} s`;
-      this.fail(new SeekwellError('ORIGIN_UNREACHABLE', `${this.#host} cannot be reached: ${reason}`));
-      return;
-    }
-    // Timers count whole milliseconds: rounding down would look just before the moment.
-    const remaining = Math.ceil(this.#startedAt + HEADERS_TIMEOUT_MS - this.#clock.monotonic());
-    if (remaining > 0) this.#timer = this.#clock.after(remaining, () => this.#late());
-    else this.fail(new SeekwellError('ORIGIN_TIMEOUT', `${this.#host} did not answer within ${HEADERS_TIMEOUT_MS / 1000} s`));
   }
 
   #hand(chunk: Buffer): void {

@@ -65,6 +65,18 @@ function isDeaf(daemon: Daemon): Promise<boolean> {
   );
 }
 
+/** Two workers, one of which has a stream that takes a minute and may take an hour. */
+async function withLongStream() {
+  const origin = await ScriptedOrigin.start();
+  const film = origin.add('/film.mkv', { size: 64 * MIB, rate: MIB });
+  const daemon = await twoWorkers('--drain-timeout', '1h');
+  const reading = readAll((await daemon.register(film.url, { fill: false })).streamUrl);
+  reading.catch(() => {});
+  await eventually('it is served', async () => (await statsOf(daemon)).activeStreams === 1);
+  const workers = childrenOf(daemon.pid);
+  return { daemon, reading, workers };
+}
+
 describe('serve --workers 2', () => {
   test('two processes serve on one port, and each tells what both count', async () => {
     const origin = await ScriptedOrigin.start();
@@ -164,13 +176,7 @@ describe('serve --workers 2', () => {
   });
 
   test('a second signal ends all of them at once', async () => {
-    const origin = await ScriptedOrigin.start();
-    const film = origin.add('/film.mkv', { size: 64 * MIB, rate: MIB });
-    const daemon = await twoWorkers('--drain-timeout', '1h');
-    const reading = readAll((await daemon.register(film.url, { fill: false })).streamUrl);
-    reading.catch(() => {});
-    await eventually('it is served', async () => (await statsOf(daemon)).activeStreams === 1);
-    const workers = childrenOf(daemon.pid);
+    const { daemon, reading, workers } = await withLongStream();
     const stopped = daemon.stop();
     await eventually('nothing is accepted any more', () => isDeaf(daemon));
     process.kill(daemon.pid, 'SIGTERM');
@@ -187,13 +193,7 @@ describe('serve --workers 2', () => {
   });
 
   test('nor while they let streams end', async () => {
-    const origin = await ScriptedOrigin.start();
-    const film = origin.add('/film.mkv', { size: 64 * MIB, rate: MIB });
-    const daemon = await twoWorkers('--drain-timeout', '1h');
-    const reading = readAll((await daemon.register(film.url, { fill: false })).streamUrl);
-    reading.catch(() => {});
-    await eventually('it is served', async () => (await statsOf(daemon)).activeStreams === 1);
-    const workers = childrenOf(daemon.pid);
+    const { daemon, reading, workers } = await withLongStream();
     process.kill(daemon.pid, 'SIGTERM');
     await eventually('nothing is accepted any more', () => isDeaf(daemon));
     await daemon.kill9();

@@ -34,6 +34,8 @@ interface Work extends Serving {
 
 /** What comes while it starts waits for that. */
 let work: Promise<Work> | null = null;
+/** It was told to stop, or let go of: both come, in either order. */
+let stopping: Promise<void> | null = null;
 
 async function start({ settings, token, drainMs }: Start): Promise<Work> {
   const log = await processLogger(settings);
@@ -66,6 +68,11 @@ async function stop({ cache, server, log, drainMs }: Work): Promise<void> {
   quit(log, 0);
 }
 
+function stopOnce(ready: Work): Promise<void> {
+  stopping ??= stop(ready);
+  return stopping;
+}
+
 async function follow(message: ToWorker): Promise<void> {
   if (message.kind === 'start') {
     work = start(message);
@@ -74,7 +81,7 @@ async function follow(message: ToWorker): Promise<void> {
   const ready = await work;
   // It is to stop before it was told what to serve.
   if (ready === null) process.exit(0);
-  if (message.kind === 'drain') await stop(ready);
+  if (message.kind === 'drain') await stopOnce(ready);
   else if (message.kind === 'count') tell({ kind: 'counted', id: message.id, counts: ready.server.counts() });
   else if (message.kind === 'counted') ready.counted.came(message.id, message.counts);
   else if (message.kind === 'tell') ready.relay.telling = message.on;

@@ -186,15 +186,12 @@ export class SqliteRepository implements CacheRepository {
   }
 
   async readViewByKey(key: EntryKey, offset: number): Promise<ReadView | null> {
-    const recent = this.#recent.get(key, offset, () => this.changeToken());
-    if (recent !== null) return recent;
-    const params = { ...keyParams(key), offset };
-    const first = this.#readView('readViewByKey', params);
-    // A seek to what is not cached: that is asked once, and is nothing to remember.
-    if (first === null || first.span === null) return first;
     const version = this.changeToken();
-    const view = this.#readView('readViewByKey', params);
-    if (view !== null) this.#recent.put(key, view, version);
+    const recent = this.#recent.get(key, offset, () => version);
+    if (recent !== null) return recent;
+    const view = this.#readView('readViewByKey', { ...keyParams(key), offset });
+    // Of what is not cached nothing is given again.
+    if (view !== null && view.span !== null) this.#recent.put(key, view, version);
     return view;
   }
 
