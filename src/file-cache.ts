@@ -346,7 +346,7 @@ export class FileCache implements AsyncDisposable, EntryHost {
     await this.#background?.close();
     await this.#scrubber?.close();
     await manager.close();
-    await checker.close();
+    await checker.settle();
     // Whoever reads it asks the process whether it is there.
     if (this.#baseUrl !== null) await this.announce(null).catch(() => {});
     await origin.close();

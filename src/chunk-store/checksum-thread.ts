@@ -24,7 +24,7 @@ export type ChecksumReply = { readonly id: number } & ({ readonly result: Checks
 const MESSAGES: Record<Urgency, { readonly underWay: number; readonly calls: number }> = {
   now: { underWay: Number.POSITIVE_INFINITY, calls: 1 },
   soon: { underWay: 2, calls: 4 },
-  idle: { underWay: 1, calls: 1 },
+  idle: { underWay: 1, calls: 4 },
 };
 
 /**

@@ -1,38 +1,74 @@
 import type { Clock, Timer } from '../clock.ts';
 
-/** What nobody waits for is gathered this long before it is written, in milliseconds. */
+/** What came is gathered this long before it is written, in milliseconds. */
 const GATHER_MS = 20;
 
+export interface ArrivalListeners {
+  /** Bytes for which somebody waits can be taken from memory. */
+  came(): void;
+  /** What came should be written: see `due`. */
+  gathered(): void;
+}
+
 /**
- * Tells that bytes came, once for all that come together: a few large writes cost less than many small ones. Measured with four background fetches at 4 MB/s
- * each (docs/decisions/0009): a fifth of the pool's wake-ups, a fifth less CPU time of the main thread.
+ * Tells that bytes came, once for all that come together: to readers at once, to who writes them when many have gathered, for a few large writes cost less than
+ * many small ones (measured: docs/decisions/0009).
  */
 export class Arrivals {
   readonly #clock: Clock;
-  readonly #tell: () => void;
-  #soon = false;
+  readonly #listeners: ArrivalListeners;
+  #due = false;
+  #telling = false;
+  #ripening = false;
   #timer: Timer | null = null;
 
-  constructor(clock: Clock, tell: () => void) {
+  constructor(clock: Clock, listeners: ArrivalListeners) {
     this.#clock = clock;
-    this.#tell = tell;
+    this.#listeners = listeners;
   }
 
-  /** @param awaited tell as soon as what the system has ready now has come; else what comes within a while is told of together */
-  came(awaited: boolean): void {
-    if (this.#soon) return;
-    if (awaited) {
-      this.#soon = true;
-      this.#clock.soon(() => this.#told());
-    } else {
-      this.#timer ??= this.#clock.after(GATHER_MS, () => this.#told());
+  /** What came and was not taken yet has been gathered for long enough, or is enough. */
+  get due(): boolean {
+    return this.#due;
+  }
+
+  /**
+   * @param awaited somebody waits for the bytes: tell as soon as what the system has ready now has come
+   * @param enough they need not be gathered any longer
+   */
+  came(awaited: boolean, enough: boolean): void {
+    if (awaited && !this.#telling) {
+      this.#telling = true;
+      this.#clock.soon(() => {
+        this.#telling = false;
+        this.#listeners.came();
+      });
     }
+    if (enough) this.#ripen();
+    else if (!this.#due) this.#timer ??= this.#clock.after(GATHER_MS, () => this.#gathered());
   }
 
-  #told(): void {
+  /** All that came was taken. */
+  taken(): void {
+    this.#due = false;
     this.#timer?.cancel();
     this.#timer = null;
-    this.#soon = false;
-    this.#tell();
+  }
+
+  /** After readers have heard: what they do with the bytes comes before their writing. */
+  #ripen(): void {
+    if (this.#ripening || this.#due) return;
+    this.#ripening = true;
+    this.#clock.soon(() => {
+      this.#ripening = false;
+      this.#gathered();
+    });
+  }
+
+  #gathered(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#due = true;
+    this.#listeners.gathered();
   }
 }

@@ -1,4 +1,4 @@
-import type { Checksum, ChunkFile, ChunkStore, Urgency } from '../chunk-store/chunk-store.ts';
+import type { Checksum, ChunkStore, Urgency } from '../chunk-store/chunk-store.ts';
 import type { Clock } from '../clock.ts';
 import { BLOCK_BYTES, blockAt, blocksWithin, rangeOfBlock } from '../core/blocks.ts';
 import { type ByteRange, intersect } from '../core/byte-ranges.ts';
@@ -8,6 +8,7 @@ import type { BlockRow, CacheRepository, EntryRow } from '../repository/cache-re
 import type { ByteSource } from './byte-source.ts';
 import type { CacheEvents } from './cache-events.ts';
 import { CheckedBlocks } from './checked-blocks.ts';
+import { ChecksumBacklog } from './checksum-backlog.ts';
 import type { DownloadSettings } from './download-settings.ts';
 import type { FetchConsequences } from './fetch-consequences.ts';
 import type { ReaderDemand } from './reader-demand.ts';
@@ -68,8 +69,12 @@ export class BlockChecker {
   /** Everything under way, for `close`. */
   readonly #work = new Set<Promise<unknown>>();
 
+  readonly #backlog: ChecksumBacklog;
+
   constructor(parts: CheckerParts) {
+    const { repository, store, clock } = parts;
     this.#parts = parts;
+    this.#backlog = new ChecksumBacklog({ repository, store, clock, checked: this.#checked, track: (work) => this.#track(work) });
   }
 
   /**
@@ -107,16 +112,24 @@ export class BlockChecker {
     return { kind: 'span', span, checkedEnd: Math.min(end, rangeOfBlock(last, null).end) };
   }
 
+  begun(): void {
+    this.#backlog.begun();
+  }
+
+  ended(): void {
+    this.#backlog.ended();
+  }
+
   /**
-   * A fetch of this process recorded `range`. Blocks that are whole now get their checksum, in the background.
+   * A fetch of this process recorded `range`. Blocks that are whole now get their checksum when no fetch is under way.
    * @param own everything that the fetch has recorded without a gap: what comes from the origin this moment needs no check
    * @param total of the resource; null: not known
    */
-  committed(entry: EntryRow, file: ChunkFile, range: ByteRange, own: ByteRange, total: number | null): void {
+  committed(entry: EntryRow, range: ByteRange, own: ByteRange, total: number | null): void {
     const within = blocksWithin(own, total);
     for (let block = Math.max(within?.first ?? 0, blockAt(range.start)); block <= (within?.last ?? -1); block++)
       this.#checked.add(entry.filePath, block);
-    this.#track(this.#recordWhole(entry, file, range));
+    this.#backlog.add(entry, range);
   }
 
   /** Reads `block` back, whatever is known of it, and records its checksum where it has none. @throws SeekwellError as `check` */
@@ -137,7 +150,9 @@ export class BlockChecker {
     if (!block.whole || sum.kind !== 'whole') return { kind: 'right' };
     this.#checked.add(entry.filePath, blockAt(block.start));
     if (block.crc32 !== null) return { kind: 'right' };
-    this.#track(this.#record(entry, [{ block: blockAt(block.start), crc32: sum.crc32 }]));
+    const { id: entryId, epoch } = entry;
+    const checksums = [{ block: blockAt(block.start), crc32: sum.crc32 }];
+    this.#track(this.#parts.repository.recordChecksums({ entryId, epoch, checksums }, this.#parts.clock.now()));
     return { kind: 'recorded' };
   }
 
@@ -167,8 +182,9 @@ export class BlockChecker {
     if (verdict.kind === 'bad') await this.cut(entry, verdict);
   }
 
-  /** Waits for what is under way. */
-  async close(): Promise<void> {
+  /** Gives what was recorded its checksums now, and waits for all that is under way. */
+  async settle(): Promise<void> {
+    this.#track(this.#backlog.flush());
     await Promise.allSettled(this.#work);
   }
 
@@ -205,20 +221,6 @@ export class BlockChecker {
     if (verdict.kind !== 'bad') return true;
     await this.cut(entry, verdict);
     return false;
-  }
-
-  async #recordWhole(entry: EntryRow, file: ChunkFile, range: ByteRange): Promise<void> {
-    const { id: entryId, epoch } = entry;
-    const rows = await this.#parts.repository.blocks({ entryId, epoch, first: blockAt(range.start), last: blockAt(range.end) });
-    const bare = rows?.filter((row) => row.whole && row.crc32 === null) ?? [];
-    const sums = await Promise.all(bare.map(async (row) => ({ row, sum: await file.checksum(row, 'idle') })));
-    const checksums = sums.flatMap(({ row: { block }, sum }) => (sum.kind === 'whole' ? [{ block, crc32: sum.crc32 }] : []));
-    await this.#record(entry, checksums);
-    for (const { block } of checksums) this.#checked.add(entry.filePath, block);
-  }
-
-  async #record({ id: entryId, epoch }: EntryRow, checksums: readonly { readonly block: number; readonly crc32: number }[]): Promise<void> {
-    if (checksums.length > 0) await this.#parts.repository.recordChecksums({ entryId, epoch, checksums }, this.#parts.clock.now());
   }
 
   /** Work that nobody need wait for. What fails leaves a block without a checksum: its next reader records it. */

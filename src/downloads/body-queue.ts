@@ -2,9 +2,9 @@ import type { SeekwellError } from '../errors.ts';
 import type { BodySink, OriginBody } from '../origin/origin-client.ts';
 
 /** What arrived and is not written yet may be this many bytes; then the origin's connection is paused. */
-const MAX_QUEUED_BYTES = 256 * 1024;
+const MAX_QUEUED_BYTES = 512 * 1024;
 /** The origin's connection flows again below this many bytes. */
-const LOW_QUEUED_BYTES = 128 * 1024;
+const LOW_QUEUED_BYTES = 256 * 1024;
 
 /** Holds what arrived of a body until it is written, and the origin back meanwhile: memory stays bounded whatever the disk does. */
 export class BodyQueue implements BodySink {

@@ -7,14 +7,13 @@ import type { EnsureOutcome, EntryRow } from '../repository/cache-repository.ts'
 import { Arrivals } from './arrivals.ts';
 import { BodyQueue } from './body-queue.ts';
 import type { FetchEnd } from './fetch-end.ts';
+import { FetchRate } from './fetch-rate.ts';
 import { type FetchParts, type FetchTask, type FetchUnderWay, originOf } from './fetch-task.ts';
 import { Signal } from './signal.ts';
 import { type Heard, SpanRecorder } from './span-recorder.ts';
 
 /** What follows is asked for when this few bytes are left, so that a reader that goes on does not wait for another round trip. */
 const NEAR_END_BYTES = 1024 * 1024;
-/** A rate is told from this long a time, in milliseconds: the first bytes come with what the system had gathered. */
-const RATE_MS = 300;
 
 type BytesAnswer = Extract<OriginAnswer, { kind: 'bytes' }>;
 
@@ -53,13 +52,13 @@ export class ChunkDownloader implements FetchUnderWay {
   /** Why what comes of the body cannot be kept. */
   #unplaced: FetchEnd | null = null;
   #nearEnd = false;
-  /** Monotonic milliseconds. */
-  #firstByteAt = Number.POSITIVE_INFINITY;
+  readonly #rate: FetchRate;
 
   constructor(task: FetchTask, parts: FetchParts) {
     this.#task = task;
     this.#parts = parts;
-    this.#arrivals = new Arrivals(parts.clock, () => this.#arrivedNow());
+    this.#rate = new FetchRate(parts.clock);
+    this.#arrivals = new Arrivals(parts.clock, { came: () => this.#progress.fire(), gathered: () => this.#gathered() });
     this.entry = task.entry;
     this.origin = originOf(task.entry.originalUrl);
     this.#priority = task.priority;
@@ -120,13 +119,17 @@ export class ChunkDownloader implements FetchUnderWay {
 
   /** It got a whole body, none of which it could keep: somebody else has the rows. */
   get isIdle(): boolean {
-    return this.#wholeBody && this.#firstByteAt === Number.POSITIVE_INFINITY;
+    return this.#wholeBody && !this.#rate.begun;
   }
 
   /** How long it will need for the rest of its claim at the rate it has had, in milliseconds; 0 while that cannot be told. */
   remainingMs(): number {
-    const elapsed = this.#parts.clock.monotonic() - this.#firstByteAt;
-    return elapsed < RATE_MS ? 0 : ((this.#limit - this.arriving + 1) * elapsed) / (this.arriving - this.#start);
+    return this.#rate.remainingMs(this.arriving - this.#start, this.#limit - this.arriving + 1);
+  }
+
+  /** Bytes a millisecond since the first ones came; 0 before. */
+  get rate(): number {
+    return this.#rate.of(this.arriving - this.#start);
   }
 
   /** Whether the file holds `offset` because this fetch wrote it. */
@@ -237,15 +240,14 @@ export class ChunkDownloader implements FetchUnderWay {
     return outcome.kind === 'described' ? null : outcome;
   }
 
+  /** Readers take what came before it is written; the first bytes are written at once, so that others learn of the fetch. */
   #bytesCame(): void {
-    this.#arrivals.came(this.#priority < PRIORITY.MEDIUM || this.#body?.over !== null || this.#body.isHalfFull);
+    this.#arrivals.came(this.#priority < PRIORITY.MEDIUM, !this.#rate.begun || this.#body?.over !== null || this.#body.isHalfFull);
   }
 
-  /** Readers take what came before it is written, and the first bytes, for which one waits, before writing begins. */
-  #arrivedNow(): void {
+  #gathered(): void {
     this.#progress.fire();
-    if (this.#firstByteAt === Number.POSITIVE_INFINITY) this.#parts.clock.soon(() => this.#arrived.fire());
-    else this.#arrived.fire();
+    this.#arrived.fire();
   }
 
   #record(file: ChunkFile, heard: Heard): SpanRecorder {
@@ -307,8 +309,8 @@ export class ChunkDownloader implements FetchUnderWay {
       if (this.#stopping) return this.#keepWhatCame(body, file, recorder);
       // Bytes that are there already are not written again.
       body.skipTo(this.#position);
-      if (body.bytes === 0) {
-        if (body.over !== null) return this.#bodyEnded(body.over.error);
+      if (body.bytes === 0 && body.over !== null) return this.#bodyEnded(body.over.error);
+      if (body.bytes === 0 || !this.#arrivals.due) {
         await this.#arrived.next();
       } else if (this.#position > this.#limit && !(await this.#claimNext())) {
         return this.#gone ? { kind: 'gone' } : (this.#unplaced ?? { kind: 'done' });
@@ -341,10 +343,11 @@ export class ChunkDownloader implements FetchUnderWay {
     const chunks = body.take(this.#limit - this.#position + 1);
     const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     if (bytes === 0) return;
+    if (body.bytes === 0) this.#arrivals.taken();
     body.letFlow();
     await file.write(chunks, this.#position);
     body.forgetTaken();
-    this.#firstByteAt = Math.min(this.#firstByteAt, this.#parts.clock.monotonic());
+    this.#rate.came();
     this.#position += bytes;
     this.#progress.fire();
     recorder.written(this.#position);

@@ -25,15 +25,12 @@ import { LookAhead } from './look-ahead.ts';
 import { RateLimit } from './rate-limit.ts';
 import type { ReaderDemand } from './reader-demand.ts';
 import { FULL_REST_MS, type Room } from './room.ts';
+import { fairRows, MAX_ROWS, rowsAfter } from './run-rows.ts';
 import { Signal } from './signal.ts';
 import type { BlockKeeper, Heard } from './span-recorder.ts';
 import type { StorageHealth } from './storage-health.ts';
 import type { Traffic } from './traffic.ts';
 
-/** A background fetch claims this many neighbouring rows with one request to the origin. */
-const BACKGROUND_ROWS = 4;
-/** The most rows that one request to the origin claims. */
-const MAX_ROWS = 64;
 /** A run that needs at least this long for its rest is shared with an idle connection, in milliseconds: several round trips. */
 const WORTH_SHARING_MS = 500;
 
@@ -265,12 +262,10 @@ export class ChunkManager implements FetchGuide {
   nearEnd(fetch: FetchUnderWay): void {
     const { repository, settings } = this.#parts;
     const offset = fetch.limit + 1;
-    // A reader that stays gets longer runs: fewer requests for the same bytes.
-    const rows = Math.min(BACKGROUND_ROWS, Math.max(1, Math.round((2 * (offset - fetch.start)) / settings.chunkSize)));
     const follow = async (): Promise<void> => {
       const view = await repository.readView(fetch.entry.id, offset);
       if (view === null || view.span !== null || view.entry.epoch !== fetch.entry.epoch) return;
-      await this.readAhead(view.entry, offset, rows);
+      await this.readAhead(view.entry, offset, rowsAfter(fetch, settings.chunkSize));
     };
     // A failure here costs a round trip: the reader asks itself when it gets there.
     follow().catch(() => {});
@@ -351,13 +346,13 @@ export class ChunkManager implements FetchGuide {
     }
   }
 
-  /** Rows of one run: a fair part of half of what is left, so that connections end at about the same time. */
+  /** Rows of one run: a fair part of half of what is left. */
   async #rowsFor(entry: EntryRow): Promise<number> {
     const { repository, settings } = this.#parts;
     const total = entry.expectedTotalSize ?? 0;
     if (total === 0) return 1;
     const left = total - (await repository.getDownloadedBytes(entry.id));
-    return Math.max(1, Math.min(BACKGROUND_ROWS, Math.floor(left / (2 * settings.connections * settings.chunkSize))));
+    return fairRows(left / 2, settings);
   }
 
   #start(entry: EntryRow, spec: RangeSpec, claim: Extract<EnsureOutcome, { kind: 'mine' }> | null, priority: Priority): ChunkDownloader {

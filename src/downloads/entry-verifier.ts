@@ -96,6 +96,7 @@ class EntryVerifier {
 
   static async verify(entry: EntryRow, options: VerifyOptions, parts: VerifierParts): Promise<Omit<VerifyReport, 'repaired' | 'failure'>> {
     const verifier = new EntryVerifier(entry, options, parts);
+    await parts.checker.settle();
     await verifier.#walk();
     await verifier.#note();
     return {

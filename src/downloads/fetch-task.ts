@@ -31,6 +31,8 @@ export interface FetchUnderWay {
   readonly start: number;
   /** The last byte it holds a claim for. */
   readonly limit: number;
+  /** Bytes a millisecond since the first ones came; 0 before. */
+  readonly rate: number;
   /** The origin sends the whole resource, front to back, whatever was asked for. */
   readonly wholeBody: boolean;
 }

@@ -7,9 +7,8 @@ import type { DemandTable } from './demand-table.ts';
 import type { DownloadSettings } from './download-settings.ts';
 import type { FetchTable } from './fetch-table.ts';
 import type { ReaderDemand } from './reader-demand.ts';
+import { fairRows } from './run-rows.ts';
 
-/** The most rows of one run ahead of a reader. */
-const MAX_RUN_ROWS = 4;
 /** Spans, rows and fetches that are passed over in search of a hole; beyond that it is looked for another time. */
 const MAX_STEPS = 32;
 
@@ -46,7 +45,7 @@ export class LookAhead {
   }
 
   async #openFor(entryId: number, demand: ReaderDemand): Promise<boolean> {
-    const { repository, limits, claims, demands } = this.#parts;
+    const { repository, limits, claims, demands, settings } = this.#parts;
     let offset = demand.position;
     for (let step = 0; step < MAX_STEPS; step++) {
       const view = await repository.readView(entryId, offset);
@@ -61,7 +60,7 @@ export class LookAhead {
       const outcome = await claims.claim(view.entry, offset, {
         limit: until,
         priority: PRIORITY.HIGH,
-        rows: this.#rows(demand, until - offset + 1),
+        rows: fairRows(Math.min(demand.lookahead(), (until - offset + 1) / 2), settings),
       });
       if (outcome.kind === 'mine') {
         this.#parts.start(view.entry, offset, outcome);
@@ -78,12 +77,5 @@ export class LookAhead {
   #fetched(entry: EntryRow, offset: number): ByteRange | null {
     const fetch = this.#parts.fetches.holding(entry.id, entry.epoch, offset);
     return fetch === null ? null : { start: fetch.start, end: Math.max(offset, fetch.limit) };
-  }
-
-  /** A fair part of half of what is left, so that connections end at about the same time. */
-  #rows(demand: ReaderDemand, left: number): number {
-    const { connections, chunkSize } = this.#parts.settings;
-    const part = Math.min(demand.lookahead(), left / 2) / (connections * chunkSize);
-    return Math.max(1, Math.min(MAX_RUN_ROWS, Math.floor(part)));
   }
 }

@@ -29,8 +29,12 @@ export type RecordFailure =
 
 /** Who keeps checksums of what is recorded. */
 export interface BlockKeeper {
-  /** `range` of `file` was recorded; so was, by the same fetch and without a gap, `own`. `total`: of the resource, or null. */
-  committed(entry: EntryRow, file: ChunkFile, range: ByteRange, own: ByteRange, total: number | null): void;
+  /** A fetch begins to record. */
+  begun(): void;
+  /** A fetch has recorded all it will. */
+  ended(): void;
+  /** `range` was recorded; so was, by the same fetch and without a gap, `own`. `total`: of the resource, or null. */
+  committed(entry: EntryRow, range: ByteRange, own: ByteRange, total: number | null): void;
 }
 
 export interface RecorderParts {
@@ -75,6 +79,7 @@ export class SpanRecorder {
     this.#from = from;
     this.#recordedTo = from;
     this.#writtenTo = from;
+    parts.checker.begun();
   }
 
   get failure(): RecordFailure | null {
@@ -121,11 +126,12 @@ export class SpanRecorder {
     if (this.#recordedTo < this.#writtenTo) this.written(this.#writtenTo);
   }
 
-  /** Ends the recording with the last bytes. */
+  /** Ends the recording with the last bytes; to be called once. */
   async close(): Promise<void> {
     await this.flush();
     await this.flush();
     this.#timer?.cancel();
+    this.#parts.checker.ended();
   }
 
   async #commit(): Promise<void> {
@@ -137,7 +143,7 @@ export class SpanRecorder {
       const outcome = await repository.commit({ entryId, epoch, range, quota, ...this.#heard }, clock.now());
       if (outcome.kind === 'committed') {
         this.#recordedTo = range.end + 1;
-        checker.committed(this.#entry, this.#file, range, { start: this.#from, end: range.end }, this.#heard.description.total);
+        checker.committed(this.#entry, range, { start: this.#from, end: range.end }, this.#heard.description.total);
         this.#parts.recorded(outcome.complete);
         return;
       }

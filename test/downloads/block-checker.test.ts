@@ -175,7 +175,7 @@ test('checksums of a fetch whose epoch is over are not recorded', async () => {
   await repository.cut({ entryId: entry.id, epoch: 1, range: { start: 5 * MIB, end: 6 * MIB - 1 }, fill: false }, 4);
   asked[0]?.answer(right);
   expect(await reading).toEqual({ kind: 'recorded' });
-  await checker.close();
+  await checker.settle();
   const [block] = (await repository.blocks({ entryId: entry.id, epoch: 2, first: 0, last: 0 })) ?? [];
   expect(block).toMatchObject({ whole: true, crc32: null });
 });

@@ -28,7 +28,7 @@ class Commits {
     return new SpanRecorder({ id: 1, epoch: 0 } as EntryRow, file as ChunkFile, heard, from, {
       repository: { commit } as unknown as CacheRepository,
       clock,
-      checker: { committed: () => {} },
+      checker: { begun: () => {}, ended: () => {}, committed: () => {} },
       quota: null,
       recorded: () => {},
       failed: () => {},

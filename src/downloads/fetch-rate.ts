@@ -1,0 +1,40 @@
+import type { Clock } from '../clock.ts';
+
+/** How long something needs is told from this long a time, in milliseconds: the first bytes come with what the system had gathered. */
+const RATE_MS = 300;
+
+/** How fast the bytes of one fetch come. */
+export class FetchRate {
+  readonly #clock: Clock;
+  /** Monotonic milliseconds; null: none came. */
+  #firstAt: number | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Whether any bytes came. */
+  get begun(): boolean {
+    return this.#firstAt !== null;
+  }
+
+  /** Bytes came. */
+  came(): void {
+    this.#firstAt ??= this.#clock.monotonic();
+  }
+
+  /** Bytes a millisecond, when `bytes` came until now; 0 before the first ones. */
+  of(bytes: number): number {
+    const elapsed = this.#elapsed();
+    return elapsed === 0 ? 0 : bytes / elapsed;
+  }
+
+  /** In how many milliseconds `left` bytes will have come, when `bytes` came until now; 0 while that cannot be told. */
+  remainingMs(bytes: number, left: number): number {
+    return this.#elapsed() < RATE_MS ? 0 : left / this.of(bytes);
+  }
+
+  #elapsed(): number {
+    return this.#firstAt === null ? 0 : this.#clock.monotonic() - this.#firstAt;
+  }
+}
