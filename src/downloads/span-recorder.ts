@@ -2,7 +2,7 @@ import type { ChunkFile } from '../chunk-store/chunk-store.ts';
 import type { Clock, Timer } from '../clock.ts';
 import type { ByteRange } from '../core/byte-ranges.ts';
 import type { Description } from '../core/validator.ts';
-import { asSeekwellError, type SeekwellError } from '../errors.ts';
+import { asSeekwellError, isSeekwellError, type SeekwellError } from '../errors.ts';
 import type { CacheRepository, EntryRow } from '../repository/cache-repository.ts';
 
 /** Written bytes are recorded at the next multiple of this, in milliseconds: with the sync, a crash loses what came in 250 ms. */
@@ -154,10 +154,16 @@ export class SpanRecorder {
     this.#parts.failed();
   }
 
-  /** A file that was unlinked cannot be synced: where its entry was evicted or removed, nothing is wrong with the disk. */
+  /** A file that was unlinked cannot be synced: where its entry was evicted or removed, nothing is wrong with the disk; the whole folder may be gone. */
   async #failureOf(error: unknown): Promise<RecordFailure> {
+    const { repository, clock } = this.#parts;
     const { id, epoch } = this.#entry;
-    const now = await this.#parts.repository.getEntry(id).catch(() => this.#entry);
-    return now?.epoch === epoch ? { kind: 'broken', error: asSeekwellError(error) } : { kind: 'gone' };
+    try {
+      const known = await repository.entryWithState(id, clock.now());
+      if (known?.entry.epoch !== epoch) return { kind: 'gone' };
+    } catch (reason) {
+      if (isSeekwellError(reason, 'DATABASE_GONE')) return { kind: 'broken', error: reason };
+    }
+    return { kind: 'broken', error: asSeekwellError(error) };
   }
 }

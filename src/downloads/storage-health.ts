@@ -11,7 +11,8 @@ export class StorageHealth {
   readonly #logger: Logger;
   /** Monotonic milliseconds. */
   #restsUntil = 0;
-  #reported = false;
+  /** The code that was reported; null: all is well. */
+  #reported: string | null = null;
   #timer: Timer | null = null;
   #rested: () => void = () => {};
 
@@ -34,16 +35,17 @@ export class StorageHealth {
     this.#restsUntil = this.#clock.monotonic() + REST_MS;
     this.#timer?.cancel();
     this.#timer = this.#clock.after(REST_MS, () => this.#rested());
-    if (this.#reported) return;
-    this.#reported = true;
+    // Of a database that is gone its owner has to hear, also when a file was missed before it.
+    if (this.#reported !== null && (code !== 'DATABASE_GONE' || this.#reported === code)) return;
+    this.#reported = code;
     this.#logger.warn({ code, hint }, `bytes are passed through and not kept: ${message}`);
   }
 
   /** Bytes were written, synced and recorded: all of it works. */
   worked(): void {
     // While it rests only what began before the failure comes to its end: that proves nothing.
-    if (!this.#reported || this.rests) return;
-    this.#reported = false;
+    if (this.#reported === null || this.rests) return;
+    this.#reported = null;
     this.#logger.info({}, 'bytes are kept again');
   }
 }

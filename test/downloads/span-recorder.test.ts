@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ChunkFile } from '#seekwell/chunk-store/chunk-store';
-import { SpanRecorder } from '#seekwell/downloads/span-recorder';
+import { type RecordFailure, SpanRecorder } from '#seekwell/downloads/span-recorder';
+import { SeekwellError } from '#seekwell/errors';
 import type { CacheRepository, CommitRequest, EntryRow } from '#seekwell/repository/cache-repository';
 import { ManualClock } from '../support/manual-clock.ts';
 
@@ -88,4 +89,31 @@ test('what comes while the disk takes its time is recorded soon after it is done
   }
   expect(commits.moments()).toEqual([330, 730]);
   expect(recorder.failure).toBeNull();
+});
+
+/** Why a recorder gives up whose file cannot be synced. */
+async function afterFailedSync(entryWithState: () => Promise<unknown>): Promise<RecordFailure | null> {
+  const file = { sync: () => Promise.reject(new SeekwellError('STORAGE_FAILED', 'no sync')) };
+  const heard = { description: { validator: { etag: null, lastModified: null }, total: null, mimeType: null }, headers: {} };
+  const recorder = new SpanRecorder({ id: 1, epoch: 4 } as EntryRow, file as unknown as ChunkFile, heard, 0, {
+    repository: { entryWithState } as unknown as CacheRepository,
+    clock: new ManualClock(),
+    checker: { begun: () => {}, ended: () => {}, committed: () => {} },
+    quota: null,
+    recorded: () => {},
+    failed: () => {},
+  });
+  recorder.written(KIB);
+  await recorder.close();
+  return recorder.failure;
+}
+
+test('of a file that cannot be synced the nearest reason is told: its epoch is over, the whole folder is gone, or the disk', async () => {
+  const broken = (code: string) => ({ kind: 'broken', error: { code } });
+  expect(await afterFailedSync(async () => null)).toEqual({ kind: 'gone' });
+  expect(await afterFailedSync(async () => ({ entry: { epoch: 5 } }))).toEqual({ kind: 'gone' });
+  expect(await afterFailedSync(async () => ({ entry: { epoch: 4 } }))).toMatchObject(broken('STORAGE_FAILED'));
+  const throwing = (code: 'DATABASE_GONE' | 'DATABASE_BUSY') => () => Promise.reject(new SeekwellError(code, 'x'));
+  expect(await afterFailedSync(throwing('DATABASE_GONE'))).toMatchObject(broken('DATABASE_GONE'));
+  expect(await afterFailedSync(throwing('DATABASE_BUSY'))).toMatchObject(broken('STORAGE_FAILED'));
 });
