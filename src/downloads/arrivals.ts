@@ -44,8 +44,9 @@ export class Arrivals {
         this.#listeners.came();
       });
     }
-    if (enough) this.#ripen();
-    else if (!this.#due) this.#timer ??= this.#clock.after(GATHER_MS, () => this.#gathered());
+    // What is due was perhaps thrown away since: who writes waits again, and has to hear of more.
+    if (enough || this.#due) this.#ripen();
+    else this.#timer ??= this.#clock.after(GATHER_MS, () => this.#gathered());
   }
 
   /** All that came was taken. */
@@ -57,7 +58,7 @@ export class Arrivals {
 
   /** After readers have heard: what they do with the bytes comes before their writing. */
   #ripen(): void {
-    if (this.#ripening || this.#due) return;
+    if (this.#ripening) return;
     this.#ripening = true;
     this.#clock.soon(() => {
       this.#ripening = false;
