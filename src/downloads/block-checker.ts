@@ -66,9 +66,9 @@ export class BlockChecker {
   readonly #checked = new CheckedBlocks();
   /** Checks under way for readers, by file and block. False: plan again. */
   readonly #underWay = new Map<string, Promise<boolean>>();
-  /** Everything under way, for `close`. */
+  /** Everything under way, for `settle`. */
   readonly #work = new Set<Promise<unknown>>();
-
+  /** What was recorded and has no checksum yet. */
   readonly #backlog: ChecksumBacklog;
 
   constructor(parts: CheckerParts) {
@@ -184,7 +184,7 @@ export class BlockChecker {
 
   /** Gives what was recorded its checksums now, and waits for all that is under way. */
   async settle(): Promise<void> {
-    this.#track(this.#backlog.flush());
+    this.#backlog.flush();
     await Promise.allSettled(this.#work);
   }
 

@@ -18,12 +18,13 @@ export interface BacklogParts {
   readonly clock: Clock;
   /** What this process knows to be right. */
   readonly checked: CheckedBlocks;
-  /** Takes work that nobody waits for, and hears of its failure. */
+  /** Takes work that nobody waits for, and hears of its failure: what waits of other files is added up all the same. */
   track(work: Promise<unknown>): void;
 }
 
 interface Waiting {
-  readonly entry: EntryRow;
+  /** As of the last commit: after a cut the same file goes on under another epoch. */
+  entry: EntryRow;
   readonly ranges: ByteRange[];
 }
 
@@ -34,7 +35,7 @@ interface Waiting {
 export class ChecksumBacklog {
   readonly #parts: BacklogParts;
   /** By file path, which no other file ever gets. */
-  #waiting = new Map<string, Waiting>();
+  readonly #waiting = new Map<string, Waiting>();
   #bytes = 0;
   #fetches = 0;
   #timer: Timer | null = null;
@@ -51,37 +52,38 @@ export class ChecksumBacklog {
 
   /** A fetch has recorded all it will. */
   ended(): void {
-    if (--this.#fetches === 0 && this.#waiting.size > 0) this.#parts.track(this.flush());
+    if (--this.#fetches === 0) this.flush();
   }
 
   /** `range` of `entry` was recorded. */
   add(entry: EntryRow, range: ByteRange): void {
-    const known = this.#waiting.get(entry.filePath);
-    if (known === undefined) this.#waiting.set(entry.filePath, { entry, ranges: [range] });
-    else known.ranges.push(range);
+    const waiting = this.#waiting.get(entry.filePath) ?? { entry, ranges: [] };
+    waiting.entry = entry;
+    waiting.ranges.push(range);
+    this.#waiting.set(entry.filePath, waiting);
     this.#bytes += lengthOf(range);
-    if (this.#bytes >= MOST_BYTES) this.#parts.track(this.flush());
-    else this.#timer ??= this.#parts.clock.after(MOST_MS, () => this.#parts.track(this.flush()));
+    if (this.#bytes >= MOST_BYTES) this.flush();
+    else this.#timer ??= this.#parts.clock.after(MOST_MS, () => this.flush());
   }
 
-  /** Records the checksums of all that waits, after what is under way. */
-  flush(): Promise<void> {
+  /** Adds up all that waits, file by file, after what is under way. */
+  flush(): void {
     this.#timer?.cancel();
     this.#timer = null;
-    const waiting = [...this.#waiting.values()];
-    this.#waiting = new Map();
+    for (const waiting of this.#waiting.values()) {
+      const work = this.#underWay.then(() => this.#recordAll(waiting));
+      this.#underWay = work.catch(() => {});
+      this.#parts.track(work);
+    }
+    this.#waiting.clear();
     this.#bytes = 0;
-    this.#underWay = this.#underWay.catch(() => {}).then(() => this.#recordAll(waiting));
-    return this.#underWay;
   }
 
-  async #recordAll(waiting: readonly Waiting[]): Promise<void> {
-    for (const { entry, ranges } of waiting) {
-      for (const range of normalize(ranges)) {
-        const last = blockAt(range.end);
-        for (let first = blockAt(range.start); first <= last; first += STEP_BLOCKS)
-          await this.#recordStep(entry, first, Math.min(last, first + STEP_BLOCKS - 1));
-      }
+  async #recordAll({ entry, ranges }: Waiting): Promise<void> {
+    for (const range of normalize(ranges)) {
+      const last = blockAt(range.end);
+      for (let first = blockAt(range.start); first <= last; first += STEP_BLOCKS)
+        await this.#recordStep(entry, first, Math.min(last, first + STEP_BLOCKS - 1));
     }
   }
 

@@ -30,7 +30,8 @@ async function scene() {
     },
     close: async () => void files.open--,
   } as unknown as ChunkFile;
-  const open = async (): Promise<ChunkFile | null> => {
+  const open = async (path: string): Promise<ChunkFile | null> => {
+    if (path === 'files/bad') throw new Error('cannot be read');
     if (!files.there) return null;
     files.open++;
     return file;
@@ -44,7 +45,12 @@ async function scene() {
     await repository.commit({ entryId: entry.id, epoch: 0, range: { start, end }, description, headers: {} }, 1);
     backlog.add(entry, { start, end });
   };
-  return { repository, entry, clock, read, files, checked, backlog, record, done: () => Promise.all(work) };
+  const done = (): Promise<unknown> => Promise.all(work);
+  const flush = (): Promise<unknown> => {
+    backlog.flush();
+    return done();
+  };
+  return { repository, entry, clock, read, files, checked, backlog, record, done, flush, work };
 }
 
 async function summed(repository: SqliteRepository, { id: entryId }: EntryRow, epoch = 0): Promise<number[]> {
@@ -53,7 +59,7 @@ async function summed(repository: SqliteRepository, { id: entryId }: EntryRow, e
 }
 
 test('blocks get their checksums together, when the last of all fetches has recorded its bytes', async () => {
-  const { repository, entry, read, files, checked, backlog, record, done } = await scene();
+  const { repository, entry, read, files, checked, backlog, record, done, flush } = await scene();
   backlog.begun();
   backlog.begun();
   for (let block = 0; block < 40; block += 4) await record(block * MIB, (block + 4) * MIB - 1);
@@ -68,7 +74,7 @@ test('blocks get their checksums together, when the last of all fetches has reco
   expect(await summed(repository, entry)).toEqual(blocks);
   expect([checked.has(entry.filePath, 39), checked.has(entry.filePath, 100), files.open]).toEqual([true, false, 0]);
   // Nothing is left for another time.
-  await backlog.flush();
+  await flush();
   expect(read).toHaveLength(41);
 });
 
@@ -96,27 +102,53 @@ test('and for 256 MiB at the most', async () => {
 });
 
 test('a block that fetches recorded one half each of is added up once', async () => {
-  const { repository, entry, read, backlog, record } = await scene();
+  const { repository, entry, read, record, flush } = await scene();
   await record(0, MIB / 2);
-  await backlog.flush();
+  await flush();
   expect(read).toEqual([]);
   await record(MIB / 2 + 1, MIB - 1);
-  await backlog.flush();
+  await flush();
   expect(read).toEqual([0]);
   await record(MIB, 2 * MIB - 1);
-  await backlog.flush();
+  await flush();
   expect(read).toEqual([0, 1]);
   expect(await summed(repository, entry)).toEqual([0, 1]);
 });
 
 test('bytes that are gone meanwhile, with their epoch or with their file, are no failure', async () => {
-  const { repository, entry, read, files, backlog, record } = await scene();
+  const { repository, entry, read, files, backlog, record, flush } = await scene();
   await record(0, 4 * MIB - 1);
   await repository.cut({ entryId: entry.id, epoch: 0, range: { start: 0, end: MIB - 1 }, fill: false }, 2);
-  await backlog.flush();
+  await flush();
   expect([read, await summed(repository, entry, 1)]).toEqual([[], []]);
   files.there = false;
   backlog.add({ ...entry, epoch: 1 }, { start: MIB, end: 4 * MIB - 1 });
-  await backlog.flush();
+  await flush();
   expect([read, await summed(repository, entry, 1)]).toEqual([[], []]);
+});
+
+test('a file that goes on after a cut, under another epoch, gets the checksums of both', async () => {
+  const { repository, entry, backlog, record, flush } = await scene();
+  await record(0, 4 * MIB - 1);
+  await repository.cut({ entryId: entry.id, epoch: 0, range: { start: MIB, end: 2 * MIB - 1 }, fill: false }, 2);
+  const description = { validator: { etag: '"v"', lastModified: null }, total: SIZE, mimeType: null };
+  const range = { start: MIB, end: 2 * MIB - 1 };
+  await repository.commit({ entryId: entry.id, epoch: 1, range, description, headers: {} }, 3);
+  backlog.add({ ...entry, epoch: 1 }, range);
+  await flush();
+  expect(await summed(repository, entry, 1)).toEqual([0, 1, 2, 3]);
+});
+
+test('a file that cannot be read keeps no other from being added up', async () => {
+  const { repository, entry, files, backlog, record, flush, work } = await scene();
+  const key = { sourceId: 'url', mediaId: 'other', quality: 'original', originalUrl: '', requestHeaders: {}, filename: null };
+  const { entry: bad } = await repository.addEntry({ ...key, filePath: 'files/bad', fillAllowed: true, pinned: false }, 1);
+  const description = { validator: { etag: '"v"', lastModified: null }, total: SIZE, mimeType: null };
+  const range = { start: 0, end: MIB - 1 };
+  await repository.commit({ entryId: bad.id, epoch: 0, range, description, headers: {} }, 1);
+  backlog.add(bad, range);
+  await record(0, MIB - 1);
+  await expect(flush()).rejects.toThrow('cannot be read');
+  await Promise.allSettled(work);
+  expect([await summed(repository, entry), await summed(repository, bad), files.open]).toEqual([[0], [], 0]);
 });
