@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 // Installs and builds what is missing or out of date, and does nothing else. Everything it prints goes to stderr, because
@@ -127,9 +127,18 @@ function npm(...args) {
   else run(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, `npm ${args[0]}`);
 }
 
+/** Where this Node's own headers are, for node-gyp: it downloads them otherwise, whether they are installed or not. Nothing where they are not, or are another version's. */
+function headers() {
+  const folder = dirname(dirname(realpathSync(process.execPath)));
+  const text = read(join(folder, 'include', 'node', 'node_version.h')) ?? '';
+  const version = ['MAJOR', 'MINOR', 'PATCH'].map((part) => new RegExp(`define NODE_${part}_VERSION (\\d+)`).exec(text)?.[1]).join('.');
+  return version === process.versions.node ? { npm_config_nodedir: folder } : {};
+}
+
 /** @param {string} command @param {string[]} args @param {string} name */
 function run(command, args, name) {
-  const { status, signal, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], shell: command.endsWith('.cmd') });
+  const env = { ...headers(), ...process.env };
+  const { status, signal, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], shell: command.endsWith('.cmd'), env });
   if (error) throw new Error(`${name} could not start: ${error.message}`);
   if (status !== 0) throw new Error(`${name} ended with ${signal ?? `exit code ${status}`}`);
 }
