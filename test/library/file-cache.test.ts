@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import type { CacheEvent, CacheOptions } from 'seekwell';
 import { FileCache, isSeekwellError } from 'seekwell';
 import { expect, test } from 'vitest';
@@ -175,4 +176,19 @@ test('two caches on one folder see the same', async () => {
   expect((await (await other.get(resource.url))?.info())?.state).toBe('Complete');
   const server = await one.listen();
   expect(await other.servedAt()).toBe(server.url);
+});
+
+// An SQLite of another program that finds no lock takes itself for the only one, and deletes the log when it leaves.
+test.skipIf(process.platform !== 'linux')('a second cache of one process on one folder takes no lock from the first', async () => {
+  const folder = await temporaryFolder('library');
+  const first = await openCache({ cacheDir: folder });
+  await first.add({ url: 'http://127.0.0.1:9/film.mkv' });
+  const { ino } = await stat(join(folder, 'seekwell.db'));
+  const locks = async (): Promise<string[]> =>
+    (await readFile('/proc/locks', 'utf8')).split('\n').filter((line) => line.includes(` ${process.pid} `) && line.includes(`:${ino} `));
+  expect(await locks()).toHaveLength(1);
+  const second = await openCache({ cacheDir: folder });
+  expect(await locks()).toHaveLength(1);
+  await second.close();
+  expect(await locks()).toHaveLength(1);
 });

@@ -1,6 +1,7 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { SeekwellError } from '../../errors.ts';
+import { databaseIdentity } from './database-identity.ts';
 import { APPLICATION_ID, SCHEMA_VERSIONS } from './schema.ts';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.ts';
 import { databaseError } from './sqlite-errors.ts';
@@ -51,29 +52,52 @@ function refuse(version: number, applicationId: number, isEmpty: boolean): void 
   }
 }
 
-/** The first bytes of the file, or null where there is none. @throws SeekwellError CACHE_DIR_UNUSABLE */
-async function readHeader(path: string): Promise<Buffer | null> {
-  let file: FileHandle | undefined;
+/** Whether this process has the file at `path` open, whoever opened it. Where the system does not list a process's descriptors it seems not to. */
+function isOpenHere(path: string): boolean {
+  const identity = databaseIdentity(path);
   try {
-    file = await open(path, 'r');
+    return readdirSync('/dev/fd').some((descriptor) => identityOf(Number(descriptor)) === identity);
+  } catch {
+    return false;
+  }
+}
+
+function identityOf(descriptor: number): string | undefined {
+  try {
+    const { dev, ino } = fstatSync(descriptor, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    // The one that listed the folder is closed by now.
+    return undefined;
+  }
+}
+
+/** The first bytes of the file, or null where there is none. @throws SeekwellError CACHE_DIR_UNUSABLE */
+function readHeader(path: string): Buffer | null {
+  let file: number | undefined;
+  try {
+    file = openSync(path, 'r');
     const header = Buffer.alloc(100);
-    const { bytesRead } = await file.read(header, 0, 100, 0);
-    return header.subarray(0, bytesRead);
+    return header.subarray(0, readSync(file, header, 0, 100, 0));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return null;
     throw new SeekwellError('CACHE_DIR_UNUSABLE', `the database cannot be opened: ${code}`, { cause: error });
   } finally {
-    await file?.close();
+    if (file !== undefined) closeSync(file);
   }
 }
 
 /**
  * Looks at the file's header without SQLite, so that a file that is refused is not touched: opening it would leave a log beside it.
  * Offsets are SQLite's file format, section 1.3: schema cookie at 40, user_version at 60, application_id at 68.
+ *
+ * Not where this process has the file open: closing any descriptor of it gives up all locks of the process, of which SQLite does not know ("How To Corrupt An
+ * SQLite Database File", section 2.2). Another program that leaves would then delete the log under us. In one go, so that nobody opens it in between.
  */
-async function refuseByHeader(path: string): Promise<void> {
-  const header = await readHeader(path);
+function refuseByHeader(path: string): void {
+  if (isOpenHere(path)) return;
+  const header = readHeader(path);
   if (header === null || header.length === 0) return;
   if (header.length < 100 || header.toString('latin1', 0, 16) !== 'SQLite format 3\0') {
     throw new SeekwellError('DATABASE_UNUSABLE', 'seekwell.db is not a database');
@@ -107,7 +131,7 @@ function migrate(connection: SqliteConnection): void {
  * @throws SeekwellError DATABASE_UNUSABLE, DATABASE_TOO_NEW, DATABASE_BUSY, CACHE_DIR_UNUSABLE
  */
 export async function prepareDatabase(driver: SqliteDriver, path: string): Promise<void> {
-  await refuseByHeader(path);
+  refuseByHeader(path);
   const deadline = performance.now() + BUSY_TIMEOUT_MS;
   for (;;) {
     const failure = tryToPrepare(driver, path);
