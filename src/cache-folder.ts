@@ -1,6 +1,24 @@
 import { access, constants, mkdir, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { parseSize } from './config/byte-size.ts';
 import { SeekwellError } from './errors.ts';
+
+/** As `mkdir` with `recursive`, which in Node 20 never comes back from below a folder that answers ENOENT to all that is made in it, as /proc does. */
+async function makeFolder(folder: string): Promise<void> {
+  const parent = dirname(folder);
+  if (parent !== folder && !(await isThere(parent))) await makeFolder(parent);
+  await mkdir(folder, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    // Another process that starts now was quicker.
+    if (error.code !== 'EEXIST') throw error;
+  });
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
+  );
+}
 
 /**
  * Makes sure that the cache folder is there and can be written. Only the owner may enter a new one: the database holds URLs with their secrets.
@@ -13,7 +31,7 @@ export async function prepareFolder(folder: string): Promise<void> {
       throw error;
     });
     if (found !== null && !found.isDirectory()) throw new SeekwellError('CACHE_DIR_UNUSABLE', `${folder} is a file, not a folder`);
-    if (found === null) await mkdir(folder, { recursive: true, mode: 0o700 });
+    if (found === null) await makeFolder(folder);
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     if (error instanceof SeekwellError) throw error;

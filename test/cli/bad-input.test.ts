@@ -197,6 +197,7 @@ describe('a cache folder', () => {
   test.skipIf(process.platform !== 'linux')('that cannot be made', async () => {
     expect(await refused(['serve', '--port', '0', '--cache-dir', '/sys/seekwell'])).toContain('may not be written');
     expect(await refused(['url', 'http://127.0.0.1:9/film.mkv', '--cache-dir', '/sys/seekwell'])).toContain('may not be written');
+    expect(await refused(['serve', '--port', '0', '--cache-dir', '/proc/seekwell/below'])).toContain('ENOENT');
   });
 
   test.skipIf(process.platform === 'win32')('that may not be written', async () => {
