@@ -4,6 +4,7 @@ import type { Clock } from './clock.ts';
 import type { DownloadSettings } from './downloads/download-settings.ts';
 import { checkUrl, filenameOf } from './entry-key.ts';
 import { checkNamed } from './entry-limits.ts';
+import { SeekwellError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import type { EntryKey, NewEntry } from './repository/cache-repository.ts';
 
@@ -46,6 +47,7 @@ export interface CacheOptions {
   readonly diskSpace?: DiskSpace;
 }
 
+/** An entry that exists already takes over URL, headers and `pinned` only. */
 export interface AddOptions {
   readonly url: string;
   /** `url` unless told. */
@@ -63,8 +65,19 @@ export interface AddOptions {
   readonly fill?: boolean;
 }
 
-/** The settings of fetching that `options` mean. @param limits of the cache, in bytes; a quota of null: no limit */
+/** @throws SeekwellError BAD_OPTION */
+function checkWhole(name: string, value: number | undefined, least: number): void {
+  if (value === undefined || (Number.isInteger(value) && value >= least)) return;
+  throw new SeekwellError('BAD_OPTION', `${name} is not a whole number of at least ${least}`, {
+    hint: `Give ${name} another value, or leave it out.`,
+  });
+}
+
+/** The settings of fetching that `options` mean. @throws SeekwellError BAD_OPTION @param limits of the cache, in bytes; a quota of null: no limit */
 export function settingsOf(options: CacheOptions, limits: Pick<DownloadSettings, 'quota' | 'minFree'>): DownloadSettings {
+  for (const name of ['connections', 'connectionsPerOrigin', 'chunkSize', 'limitRate', 'backgroundLimitRate', 'scrubRate'] as const)
+    checkWhole(name, options[name], 1);
+  if (typeof options.lookahead === 'number') checkWhole('lookahead', options.lookahead, 0);
   return {
     connections: options.connections ?? 4,
     connectionsPerOrigin: options.connectionsPerOrigin ?? 8,
@@ -81,11 +94,13 @@ export function settingsOf(options: CacheOptions, limits: Pick<DownloadSettings,
 export function newEntryOf(options: AddOptions, keyOf: (url: string) => EntryKey, filePath: string): NewEntry {
   checkUrl(options.url);
   checkNamed(options);
-  const key = keyOf(options.url);
+  const { sourceId, mediaId, quality } = keyOf(options.url);
+  const { source = sourceId, media = mediaId, quality: named = quality } = options;
+  checkNamed({ url: options.url, source, media, quality: named });
   return {
-    sourceId: options.source ?? key.sourceId,
-    mediaId: options.media ?? key.mediaId,
-    quality: options.quality ?? key.quality,
+    sourceId: source,
+    mediaId: media,
+    quality: named,
     originalUrl: options.url,
     requestHeaders: options.headers ?? {},
     filename: options.filename ?? filenameOf(options.url),

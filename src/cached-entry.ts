@@ -1,7 +1,8 @@
-import type { ByteRange } from './core/byte-ranges.ts';
+import { type ByteRange, isPosition } from './core/byte-ranges.ts';
 import type { RangeSpec } from './core/http-range.ts';
 import type { VerifyOptions, VerifyReport } from './downloads/entry-verifier.ts';
 import type { EntryInfo } from './entry-info.ts';
+import { isSeekwellError, SeekwellError } from './errors.ts';
 import type { EntryKey } from './repository/cache-repository.ts';
 
 export interface ReadOptions {
@@ -46,6 +47,24 @@ export interface EntryHost {
   completeFileOf(id: number): Promise<string | null>;
 }
 
+function checkRead({ offset = 0, length = 0 }: ReadOptions): void {
+  if (!isPosition(offset)) throw new SeekwellError('BAD_RANGE', 'the offset is not a whole number of at least 0');
+  if (!isPosition(length) && length !== Number.POSITIVE_INFINITY)
+    throw new SeekwellError('BAD_RANGE', 'the length is not a whole number of at least 0');
+}
+
+function checkedRange({ start, end }: ByteRange): ByteRange {
+  const last = Math.min(end, Number.MAX_SAFE_INTEGER);
+  if (!isPosition(start) || !isPosition(last) || last < start)
+    throw new SeekwellError('BAD_RANGE', 'a range is not two whole numbers from 0 on, the first of which is not beyond the second');
+  return { start, end: last };
+}
+
+/** What the caller's own signal ended fails with its reason, as the platform's functions do. */
+function reasonOf(error: unknown, signal: AbortSignal | undefined): unknown {
+  return signal?.aborted === true && isSeekwellError(error, 'CLOSED') ? signal.reason : error;
+}
+
 /** One resource in the cache. Holds nothing but its names: every answer comes from the database. */
 export class Entry {
   readonly id: number;
@@ -70,9 +89,17 @@ export class Entry {
     return this.#host.spansOf(this.id);
   }
 
-  /** The resource's bytes, from the cache where they are there, from the origin where they are not. Each buffer is the caller's to keep. */
-  read(options: ReadOptions = {}): AsyncIterable<Uint8Array> {
-    return this.#host.readFrom(this.id, options);
+  /**
+   * The resource's bytes, from the cache where they are there, from the origin where they are not. Each buffer is the caller's to keep.
+   * @throws SeekwellError BAD_RANGE; the signal's reason once it aborted
+   */
+  async *read(options: ReadOptions = {}): AsyncIterable<Uint8Array> {
+    checkRead(options);
+    try {
+      yield* this.#host.readFrom(this.id, options);
+    } catch (error) {
+      throw reasonOf(error, options.signal);
+    }
   }
 
   /** Fills `into` with the bytes from `offset` on. Returns how many there were before the end. */
@@ -87,7 +114,9 @@ export class Entry {
 
   /** `read` as a web stream. */
   stream(options: ReadOptions = {}): ReadableStream<Uint8Array> {
-    const chunks = this.read(options)[Symbol.asyncIterator]();
+    const left = new AbortController();
+    const signal = options.signal === undefined ? left.signal : AbortSignal.any([left.signal, options.signal]);
+    const chunks = this.read({ ...options, signal })[Symbol.asyncIterator]();
     return new ReadableStream({
       async pull(controller) {
         const { done, value } = await chunks.next();
@@ -95,14 +124,24 @@ export class Entry {
         else controller.enqueue(value);
       },
       async cancel() {
+        // A chunk that is waited for would be waited for first.
+        left.abort();
         await chunks.return?.();
       },
     });
   }
 
-  /** Asks for bytes and waits until they are there. */
-  prefetch(options: PrefetchOptions = {}): Promise<void> {
-    return this.#host.prefetchUntilDone(this.id, options);
+  /**
+   * Asks for bytes and waits until they are there; while the entry is paused meanwhile, until it is resumed.
+   * @throws SeekwellError BAD_RANGE; QUOTA_EXCEEDED; why the entry failed; the signal's reason once it aborted
+   */
+  async prefetch(options: PrefetchOptions = {}): Promise<void> {
+    const ranges = options.ranges?.map(checkedRange);
+    try {
+      await this.#host.prefetchUntilDone(this.id, { ...options, ...(ranges === undefined ? {} : { ranges }) });
+    } catch (error) {
+      throw reasonOf(error, options.signal);
+    }
   }
 
   /** Asks for bytes in the background; null: for everything. */

@@ -25,6 +25,7 @@ import type { Traffic } from './downloads/traffic.ts';
 import { WholeFiles } from './downloads/whole-files.ts';
 import { type EntryInfo, toEntryInfo } from './entry-info.ts';
 import { checkUrl, extensionOf, filenameOf, findEntry, keyOfUrl, type Ref } from './entry-key.ts';
+import { checkNamed } from './entry-limits.ts';
 import { SeekwellError } from './errors.ts';
 import { type Logger, silentLogger } from './logger.ts';
 import { UndiciOriginClient } from './origin/undici-origin-client.ts';
@@ -33,13 +34,14 @@ import { systemRandomness } from './randomness.ts';
 import type { CacheStatistics, EntryKey, EntryQuery, EntryRow, ReadView } from './repository/cache-repository.ts';
 import { SqliteRepository } from './repository/sqlite/sqlite-repository.ts';
 import type { DownloadStateInfo } from './state-computer.ts';
-import { streamUrl } from './stream-url.ts';
+import { type Address, streamUrl } from './stream-url.ts';
 
 /** The name of the database in the cache folder. */
 const DATABASE = 'seekwell.db';
 
 /** Makes what a cache is made of. @throws SeekwellError as `FileCache.open` */
 export async function wireCache(options: CacheOptions): Promise<CacheParts> {
+  if (!options.cacheDir) throw new SeekwellError('BAD_OPTION', 'cacheDir is missing', { hint: 'Name the cache folder.' });
   const folder = resolve(options.cacheDir);
   await prepareFolder(folder);
   const clock = options.clock ?? systemClock;
@@ -65,8 +67,8 @@ export class FileCache implements AsyncDisposable, EntryHost {
   readonly #background: BackgroundWork | null;
   readonly #prefetcher: Prefetcher;
   readonly #scrubber: Scrubber | null;
-  #baseUrl: string | null = null;
-  #token: string | null = null;
+  /** Where it listens now, the newest last. */
+  #addresses: readonly Address[] = [];
   #closing: Promise<void> | null = null;
 
   protected constructor(parts: CacheParts) {
@@ -228,14 +230,14 @@ export class FileCache implements AsyncDisposable, EntryHost {
     return EntryReader.open(view, options, this.#reading);
   }
 
-  /**
-   * Where players find this process; recorded for commands that print stream URLs. Null: it stopped listening.
-   * @param token signs stream URLs; not recorded
-   */
-  async announce(baseUrl: string | null, token: string | null = null): Promise<void> {
-    this.#baseUrl = baseUrl;
-    this.#token = token;
-    await this.#parts.repository.announce(baseUrl, this.clock.now());
+  /** Players find this process at `address`; recorded for commands that print stream URLs. */
+  announce(address: Address): Promise<void> {
+    return this.#announce([...this.#addresses, address]);
+  }
+
+  /** It listens there no more. */
+  withdraw(address: Address): Promise<void> {
+    return this.#announce(this.#addresses.filter((other) => other !== address));
   }
 
   /** Where a process serves this cache now, or null. */
@@ -306,8 +308,10 @@ export class FileCache implements AsyncDisposable, EntryHost {
 
   async rebind(id: number, origin: OriginOptions): Promise<void> {
     checkUrl(origin.url);
+    checkNamed(origin);
     if (!(await this.#parts.repository.rebind(id, { url: origin.url, headers: origin.headers ?? {} }, this.clock.now()))) throw notFound();
     this.#background?.wake();
+    this.emitter.emit('entryChanged', { entryId: id });
   }
 
   async verify(id: number, options: VerifyOptions = {}): Promise<VerifyReport> {
@@ -319,8 +323,9 @@ export class FileCache implements AsyncDisposable, EntryHost {
   }
 
   urlOf(key: EntryKey, filename: string | null): string {
-    if (this.#baseUrl === null) throw new SeekwellError('INTERNAL', 'the cache does not listen', { hint: 'Call listen() first.' });
-    return streamUrl(this.#baseUrl, key, filename, this.#token);
+    const address = this.#addresses.at(-1);
+    if (address === undefined) throw new SeekwellError('INTERNAL', 'the cache does not listen', { hint: 'Call listen() first.' });
+    return streamUrl(address.baseUrl, key, filename, address.token);
   }
 
   async completeFileOf(id: number): Promise<string | null> {
@@ -348,10 +353,15 @@ export class FileCache implements AsyncDisposable, EntryHost {
     await manager.close();
     await checker.settle();
     // Whoever reads it asks the process whether it is there.
-    if (this.#baseUrl !== null) await this.announce(null).catch(() => {});
+    if (this.#addresses.length > 0) await this.#announce([]).catch(() => {});
     await origin.close();
     await repository.close();
     await store.close();
+  }
+
+  async #announce(addresses: readonly Address[]): Promise<void> {
+    this.#addresses = addresses;
+    await this.#parts.repository.announce(addresses.at(-1)?.baseUrl ?? null, this.clock.now());
   }
 
   async #update(entry: EntryRow, options: AddOptions): Promise<void> {

@@ -15,6 +15,7 @@ import { CacheProxy } from './proxy/cache-proxy.ts';
 import { loadKernelSender } from './proxy/kernel-sender.ts';
 import { PlainConnections } from './proxy/plain-connections.ts';
 import { keyOfPath } from './proxy/stream-path.ts';
+import type { Address } from './stream-url.ts';
 
 /** A request must have come in by then, in milliseconds: connections that dribble one hold no place for long. Answers may take for ever. */
 const HEADERS_MS = 20_000;
@@ -84,9 +85,10 @@ export async function startServer(cache: FileCache, options: ServerOptions): Pro
     accepts: (request) => access.refusalOf(request, request.path) === null,
     answer: (request, outlet, socket) => proxy.handlePlain(request, outlet, socket),
   });
-  const running = new HttpServer({ url, server, plain, proxy, closing, cache });
+  const address: Address = { baseUrl: baseUrl ?? url, token };
+  const running = new HttpServer({ url, server, plain, proxy, closing, cache, address });
   try {
-    await cache.announce(baseUrl ?? url, token);
+    await cache.announce(address);
   } catch (error) {
     await running.close(null);
     throw error;
@@ -116,6 +118,7 @@ interface Parts {
   readonly proxy: CacheProxy;
   readonly closing: AbortController;
   readonly cache: FileCache;
+  readonly address: Address;
 }
 
 class HttpServer implements RunningServer {
@@ -150,12 +153,12 @@ class HttpServer implements RunningServer {
   }
 
   async #close(): Promise<void> {
-    const { server, plain, closing, cache } = this.#parts;
+    const { server, plain, closing, cache, address } = this.#parts;
     closing.abort();
     plain.close();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     try {
-      await cache.announce(null);
+      await cache.withdraw(address);
     } catch (error) {
       cache.logger.warn({}, `the address could not be taken back: ${(error as Error).message}`);
     }

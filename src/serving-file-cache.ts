@@ -89,7 +89,8 @@ export class ServingFileCache extends FileCache {
   events(options: { readonly signal?: AbortSignal } = {}): AsyncIterable<CacheEvent> {
     const { emitter } = this;
     const signals = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
-    return { [Symbol.asyncIterator]: () => new EventIterator(emitter, AbortSignal.any(signals)) };
+    const events = new EventIterator(emitter, AbortSignal.any(signals));
+    return { [Symbol.asyncIterator]: () => events };
   }
 
   override async close(): Promise<void> {

@@ -2,6 +2,14 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { formatKey } from './entry-key.ts';
 import type { EntryKey } from './repository/cache-repository.ts';
 
+/** Where a cache is listened for. */
+export interface Address {
+  /** The base of its stream URLs. */
+  readonly baseUrl: string;
+  /** Signs them, where it is not null; never recorded. */
+  readonly token: string | null;
+}
+
 /** The name of the signature in a stream URL's query. */
 const SIGNATURE = 'sig';
 

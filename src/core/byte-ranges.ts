@@ -4,6 +4,11 @@ export interface ByteRange {
   readonly end: number;
 }
 
+/** Whether `value` can be the place of a byte, or a number of bytes. */
+export function isPosition(value: number): boolean {
+  return Number.isInteger(value) && value >= 0;
+}
+
 /** How many bytes `range` holds. */
 export function lengthOf(range: ByteRange): number {
   return range.end - range.start + 1;

@@ -11,4 +11,10 @@ export interface CacheEventMap {
   streamClosed: [event: { readonly entryId: number; readonly streamId: number }];
 }
 
-export class CacheEvents extends EventEmitter<CacheEventMap> {}
+export class CacheEvents extends EventEmitter<CacheEventMap> {
+  constructor() {
+    super();
+    // Each waiting prefetch and each listener of the API is one.
+    this.setMaxListeners(0);
+  }
+}

@@ -2,8 +2,8 @@ import type { ChunkFile } from '../chunk-store/chunk-store.ts';
 import { type Ending, EndSignal } from '../core/ending.ts';
 import { PRIORITY, type Priority } from '../core/priority.ts';
 import { asSeekwellError, SeekwellError } from '../errors.ts';
-import type { OriginAnswer } from '../origin/origin-client.ts';
-import type { EnsureOutcome, EntryRow } from '../repository/cache-repository.ts';
+import type { BytesAnswer, OriginAnswer } from '../origin/origin-client.ts';
+import type { CommitOutcome, EnsureOutcome, EntryRow } from '../repository/cache-repository.ts';
 import { Arrivals } from './arrivals.ts';
 import { BodyQueue } from './body-queue.ts';
 import type { FetchEnd } from './fetch-end.ts';
@@ -14,8 +14,6 @@ import { type Heard, SpanRecorder } from './span-recorder.ts';
 
 /** What follows is asked for when this few bytes are left, so that a reader that goes on does not wait for another round trip. */
 const NEAR_END_BYTES = 1024 * 1024;
-
-type BytesAnswer = Extract<OriginAnswer, { kind: 'bytes' }>;
 
 /**
  * One request to the origin under way: writes what comes to the entry's file, where readers of this process take it at once, and records it as it goes.
@@ -207,10 +205,8 @@ export class ChunkDownloader implements FetchUnderWay {
     const { entry, spec, expected } = this.#task;
     const location = { url: entry.originalUrl, headers: entry.requestHeaders };
     const answer = await this.#parts.origin.open({ location, range: spec, expected }, this.#abort);
-    if (this.#stopping) {
-      if (answer.kind === 'bytes') answer.body.abort();
-      return { kind: 'done' };
-    }
+    if (this.#stopping && answer.kind === 'bytes') answer.body.abort();
+    if (this.#stopping) return { kind: 'done' };
     if (answer.kind !== 'bytes') return this.#withoutBytes(answer);
     this.#body = new BodyQueue(answer.body, answer.start, () => this.#bytesCame());
     const heard = { description: answer.description, headers: answer.headers };
@@ -264,12 +260,13 @@ export class ChunkDownloader implements FetchUnderWay {
   }
 
   async #withoutBytes(answer: Exclude<OriginAnswer, BytesAnswer>): Promise<FetchEnd> {
-    const { repository, clock } = this.#parts;
     switch (answer.kind) {
       case 'empty': {
+        // The file of a complete entry is the resource, with no bytes too.
+        this.#file = await this.#openFile();
+        await this.#file?.sync();
         this.#heard = { description: answer.description, headers: {} };
-        const { id: entryId, epoch } = this.entry;
-        const outcome = await repository.finish({ entryId, epoch, total: 0, description: answer.description, headers: {} }, clock.now());
+        const outcome = await this.#finish(0, this.#heard);
         return outcome.kind === 'committed' ? { kind: 'empty' } : outcome;
       }
       case 'encoded':
@@ -331,12 +328,15 @@ export class ChunkDownloader implements FetchUnderWay {
     if (error !== null) return { kind: 'transient', error, retryAfterMs: null, progress: this.#position > this.#start };
     if (this.#bodyEnd !== null || this.#heard === null) return { kind: 'done' };
     await this.#recorder?.flush();
-    const { id: entryId, epoch } = this.entry;
-    const total = this.#position;
-    const outcome = await this.#parts.repository.finish({ entryId, epoch, total, ...this.#heard }, this.#parts.clock.now());
+    const outcome = await this.#finish(this.#position, this.#heard);
     if (outcome.kind !== 'committed') return outcome;
     this.#parts.guide.recorded(this, outcome.complete);
     return { kind: 'done' };
+  }
+
+  #finish(total: number, heard: Heard): Promise<CommitOutcome> {
+    const { repository, clock } = this.#parts;
+    return repository.finish({ entryId: this.entry.id, epoch: this.entry.epoch, total, ...heard }, clock.now());
   }
 
   async #write(body: BodyQueue, file: ChunkFile, recorder: SpanRecorder): Promise<void> {

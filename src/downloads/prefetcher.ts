@@ -78,7 +78,7 @@ export class Prefetcher {
   }
 
   /**
-   * Waits until all of `ranges` (null: everything) is cached, asking for it again whenever the queue does not hold it.
+   * Waits until all of `ranges` (null: everything) is cached, asking for it again whenever the queue does not hold it, unless the entry was paused meanwhile.
    * @throws SeekwellError when the entry fails, or `signal` ends the waiting; QUOTA_EXCEEDED when this process finds no room for it: it stays asked for
    */
   async untilDone(
@@ -87,7 +87,8 @@ export class Prefetcher {
     signal: AbortSignal | undefined,
     onLook: () => Promise<void>,
   ): Promise<void> {
-    const { repository, clock } = this.#parts;
+    const { repository, clock, chunkSize } = this.#parts;
+    let fillWasAllowed = false;
     for (;;) {
       if (signal?.aborted === true) throw new SeekwellError('CLOSED', 'the waiting was ended');
       const entry = await this.#entry(repository, id);
@@ -97,11 +98,10 @@ export class Prefetcher {
       const left = await this.#missing(entry, ranges);
       if (left !== null && totalLength(left) === 0) return;
       if (this.#parts.isStuck(id)) throw new SeekwellError('QUOTA_EXCEEDED', 'the cache is full, and nothing in it may go for this');
-      if (!(await repository.hasPendingDownloads(id)))
-        await this.#parts.repository.prefetch(
-          { entryId: id, ranges: left ?? [{ start: 0, end: this.#parts.chunkSize - 1 }], chunkSize: this.#parts.chunkSize },
-          clock.now(),
-        );
+      fillWasAllowed ||= entry.fillAllowed;
+      const isPaused = fillWasAllowed && !entry.fillAllowed;
+      if (!isPaused && !(await repository.hasPendingDownloads(id)))
+        await repository.prefetch({ entryId: id, ranges: left ?? [{ start: 0, end: chunkSize - 1 }], chunkSize }, clock.now());
       this.#parts.wake();
       await this.#changeOf(id, signal);
     }
@@ -114,12 +114,12 @@ export class Prefetcher {
   }
 
   async #missing(entry: EntryRow, ranges: readonly ByteRange[] | null): Promise<ByteRange[] | null> {
-    const total = entry.expectedTotalSize;
-    if (total === null || total === 0) return null;
-    const wanted = ranges ?? [{ start: 0, end: total - 1 }];
+    const last = (entry.expectedTotalSize ?? Number.POSITIVE_INFINITY) - 1;
+    const wanted = ranges ?? [{ start: 0, end: last }];
+    if (last === -1 || wanted.some(({ end }) => Math.min(end, last) === Number.POSITIVE_INFINITY)) return null;
     const left: ByteRange[] = [];
-    for (const range of wanted)
-      left.push(...(await this.#parts.repository.missingRanges(entry.id, { start: range.start, end: Math.min(range.end, total - 1) })));
+    for (const { start, end } of wanted)
+      left.push(...(await this.#parts.repository.missingRanges(entry.id, { start, end: Math.min(end, last) })));
     return left;
   }
 

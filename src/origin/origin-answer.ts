@@ -3,7 +3,7 @@ import { lengthOf } from '../core/byte-ranges.ts';
 import { parseContentRange, type RangeSpec, resolveRange } from '../core/http-range.ts';
 import { type Description, sameVersion, strongEtag } from '../core/validator.ts';
 import { SeekwellError } from '../errors.ts';
-import type { OriginAnswer, OriginRequest } from './origin-client.ts';
+import type { BytesAnswer, OriginAnswer, OriginRequest } from './origin-client.ts';
 import { parseRetryAfter } from './retry-after.ts';
 
 /** Headers by lower-case name; a repeated header is an array. */
@@ -17,8 +17,6 @@ export interface AnswerHead {
 
 /** What was asked, as far as the meaning of an answer depends on it. */
 export type Question = Pick<OriginRequest, 'range' | 'expected'>;
-
-type BytesAnswer = Extract<OriginAnswer, { kind: 'bytes' }>;
 
 /** An `OriginAnswer` whose bodies are not attached yet. */
 export type AnswerMeaning = Exclude<OriginAnswer, { kind: 'bytes' }> | Omit<BytesAnswer, 'body'>;

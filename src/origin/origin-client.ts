@@ -57,6 +57,8 @@ export type OriginAnswer =
    */
   | { readonly kind: 'transient'; readonly error: SeekwellError; readonly retryAfterMs: number | null; readonly overloaded?: boolean };
 
+export type BytesAnswer = Extract<OriginAnswer, { kind: 'bytes' }>;
+
 /** An encoded answer, to be passed on with its status and headers as they are: its ranges and lengths are those of the encoded form. */
 export interface EncodedRelay {
   readonly status: 200 | 206;

@@ -76,8 +76,9 @@ export class CacheProxy {
     return null;
   }
 
-  /** Answers a web request, for Electron's protocol.handle, Hono and service code; never rejects. */
+  /** Answers a web request, for Electron's protocol.handle, Hono and service code. Rejects with the reason of the request's signal only, once that aborted. */
   async fetch(request: Request): Promise<Response> {
+    request.signal.throwIfAborted();
     const ended = new EndSignal();
     const end = (): void => ended.abort();
     request.signal.addEventListener('abort', end);
@@ -95,13 +96,14 @@ export class CacheProxy {
     const { status, headers, reader, text } = answer;
     if (reader === null) {
       over();
+      request.signal.throwIfAborted();
       return new Response(status === 204 || status === 304 || request.method === 'HEAD' ? null : text, { status, headers });
     }
-    return new Response(this.#webBody(answer, reader, over), { status, headers });
+    return new Response(this.#webBody(answer, reader, request.signal, over), { status, headers });
   }
 
   /** The body of `answer` as a web stream, with the events around it. */
-  #webBody(answer: StreamAnswer, reader: EntryReader, over: () => void): ReadableStream<Uint8Array> {
+  #webBody(answer: StreamAnswer, reader: EntryReader, signal: AbortSignal, over: () => void): ReadableStream<Uint8Array> {
     const stream = { entryId: answer.entryId ?? 0, streamId: ++this.#lastStreamId };
     const chunks = chunksOf(reader);
     const finish = async (): Promise<void> => {
@@ -117,7 +119,7 @@ export class CacheProxy {
           if (done !== true) return controller.enqueue(value);
           controller.close();
         } catch (error) {
-          controller.error(error);
+          controller.error(signal.aborted ? signal.reason : error);
         }
         await finish();
       },

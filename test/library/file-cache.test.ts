@@ -3,25 +3,15 @@ import { readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import type { CacheEvent, CacheOptions } from 'seekwell';
-import { FileCache, isSeekwellError } from 'seekwell';
+import type { CacheEvent } from 'seekwell';
+import { isSeekwellError } from 'seekwell';
 import { expect, test } from 'vitest';
 import { ScriptedOrigin } from '../support/scripted-origin.ts';
 import type { ScriptedResource } from '../support/scripted-resource.ts';
 import { afterThisTest, temporaryFolder } from '../support/temp-folder.ts';
+import { openCache } from './open-library-cache.ts';
 
 const MIB = 1024 * 1024;
-
-async function openCache(options: Partial<CacheOptions> = {}): Promise<FileCache> {
-  const cache = await FileCache.open({
-    cacheDir: await temporaryFolder('library'),
-    maxSize: 'unlimited',
-    durability: 'process-crash',
-    ...options,
-  });
-  afterThisTest(() => cache.close());
-  return cache;
-}
 
 async function film(size = 2 * MIB): Promise<ScriptedResource> {
   return (await ScriptedOrigin.start()).add('/film.mkv', { size });
@@ -167,6 +157,28 @@ test('errors are told apart by their codes', async () => {
   await expect(cache.remove(5)).rejects.toMatchObject({ code: 'ENTRY_NOT_FOUND', hint: expect.any(String) });
 });
 
+test('a listener that waits before it is asked misses nothing', async () => {
+  const cache = await openCache();
+  const events = cache.events();
+  const { id } = await cache.add({ url: 'http://127.0.0.1:9/film.mkv' });
+  for await (const event of events) {
+    expect(event).toStrictEqual({ type: 'entryChanged', entryId: id });
+    break;
+  }
+});
+
+test('closing one of two servers leaves the other its stream URLs', async () => {
+  const cache = await openCache();
+  const entry = await cache.add({ url: 'http://127.0.0.1:9/film.mkv' });
+  const [first, second] = [await cache.listen(), await cache.listen()];
+  expect(entry.url()).toContain(second.url);
+  await second.close();
+  expect(entry.url()).toContain(first.url);
+  expect(await cache.servedAt()).toBe(first.url);
+  await first.close();
+  expect(await cache.servedAt()).toBeNull();
+});
+
 test('two caches on one folder see the same', async () => {
   const cacheDir = await temporaryFolder('shared');
   const resource = await film();
@@ -176,6 +188,15 @@ test('two caches on one folder see the same', async () => {
   expect((await (await other.get(resource.url))?.info())?.state).toBe('Complete');
   const server = await one.listen();
   expect(await other.servedAt()).toBe(server.url);
+});
+
+test.each(['prefetch', 'read'])('the file of an empty resource is there after %s', async (how) => {
+  const resource = (await ScriptedOrigin.start()).add('/empty.mp4', { size: 0 });
+  const entry = await (await openCache()).add({ url: resource.url });
+  if (how === 'prefetch') await entry.prefetch();
+  else for await (const _ of entry.read()) expect.unreachable();
+  expect((await entry.info()).state).toBe('Complete');
+  expect(await readFile((await entry.filePath()) ?? '')).toHaveLength(0);
 });
 
 // An SQLite of another program that finds no lock takes itself for the only one, and deletes the log when it leaves.

@@ -3,7 +3,7 @@ import type { Command } from '@commander-js/extra-typings';
 import type { Entry } from '../../cached-entry.ts';
 import { formatSize } from '../../config/byte-size.ts';
 import type { EntryInfo } from '../../entry-info.ts';
-import { isSeekwellError, SeekwellError } from '../../errors.ts';
+import { SeekwellError } from '../../errors.ts';
 import type { FileCache } from '../../file-cache.ts';
 import { DownloadProgress } from '../download-progress.ts';
 import { entryName } from '../entry-text.ts';
@@ -169,7 +169,7 @@ async function get(options: CacheOptions, registration: Registration, output: Ou
     await fetchAll(cache, entry, output, stop);
   } catch (error) {
     // Ended by a signal, or by a reader of stdout that left.
-    if (!stop.signal.aborted || !isSeekwellError(error, 'CLOSED')) throw error;
+    if (!stop.signal.aborted || error !== stop.signal.reason) throw error;
   } finally {
     await cache.close();
   }
