@@ -101,7 +101,7 @@ export class BackgroundWork {
     for (const entryId of manager.fetchedEntries()) {
       // Rows that wait come first: their turn comes when a connection is free.
       if (await repository.hasIdleRows(entryId)) continue;
-      while (!this.#closed && (await manager.shareRest(entryId)));
+      while (!this.#closed && (await manager.restSharing.share(entryId)));
     }
   }
 

@@ -34,14 +34,12 @@ export class ChunkDownloader implements FetchUnderWay {
   #heard: Heard | null = null;
   #end: FetchEnd | null = null;
   #stopping = false;
-
   #body: BodyQueue | null = null;
   /** The last byte of the body; null when the origin gives no length. */
   #bodyEnd: number | null = null;
   #wholeBody = false;
   readonly #arrived = new Signal();
   readonly #arrivals: Arrivals;
-
   #file: ChunkFile | null = null;
   #hasSpans: boolean;
   #recorder: SpanRecorder | null = null;
@@ -166,7 +164,7 @@ export class ChunkDownloader implements FetchUnderWay {
   truncate(limit: number): void {
     if (limit >= this.#limit) return;
     this.#limit = limit;
-    if (this.#position > limit) this.stop();
+    if (this.arriving > limit) this.stop();
   }
 
   /** Ends the transfer; what was written is recorded. */
@@ -238,6 +236,8 @@ export class ChunkDownloader implements FetchUnderWay {
 
   /** Readers take what came before it is written; the first bytes are written at once, so that others learn of the fetch. */
   #bytesCame(): void {
+    // Somebody else fetches the rest by now.
+    if (this.#task.claimedEnd !== null && !this.#wholeBody && this.arriving > this.#limit) this.stop();
     this.#arrivals.came(this.#priority < PRIORITY.MEDIUM, !this.#rate.begun || this.#body?.over !== null || this.#body.isHalfFull);
   }
 
@@ -340,7 +340,7 @@ export class ChunkDownloader implements FetchUnderWay {
   }
 
   async #write(body: BodyQueue, file: ChunkFile, recorder: SpanRecorder): Promise<void> {
-    const chunks = body.take(this.#limit - this.#position + 1);
+    const chunks = body.take(Math.min(this.#limit - this.#position + 1, this.#parts.guide.portion));
     const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     if (bytes === 0) return;
     if (body.bytes === 0) this.#arrivals.taken();
@@ -355,8 +355,8 @@ export class ChunkDownloader implements FetchUnderWay {
       this.#nearEnd = true;
       this.#parts.guide.nearEnd(this);
     }
-    const wait = this.#parts.guide.throttle(this, bytes);
-    if (wait > 0) await this.#rest(wait);
+    const { guide } = this.#parts;
+    for (let wait = guide.throttle(this, bytes); wait > 0 && !this.#stopping; wait = guide.throttle(this, 0)) await this.#rest(wait);
   }
 
   /** Waits, unless it is stopped or a reader comes to wait for it. */

@@ -19,20 +19,19 @@ import type { FetchConsequences } from './fetch-consequences.ts';
 import { FetchTable } from './fetch-table.ts';
 import type { FetchGuide, FetchTask, FetchUnderWay } from './fetch-task.ts';
 import { FillPlanner } from './fill-planner.ts';
+import { GivingWay } from './giving-way.ts';
 import { knownVersion } from './known-version.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
-import { LookAhead } from './look-ahead.ts';
-import { RateLimit } from './rate-limit.ts';
+import { type Granted, LookAhead } from './look-ahead.ts';
 import type { ReaderDemand } from './reader-demand.ts';
+import { RestSharing } from './rest-sharing.ts';
 import { FULL_REST_MS, type Room } from './room.ts';
 import { fairRows, MAX_ROWS, rowsAfter } from './run-rows.ts';
 import { Signal } from './signal.ts';
 import type { BlockKeeper, Heard } from './span-recorder.ts';
 import type { StorageHealth } from './storage-health.ts';
+import { Throttle } from './throttle.ts';
 import type { Traffic } from './traffic.ts';
-
-/** A run that needs at least this long for its rest is shared with an idle connection, in milliseconds: several round trips. */
-const WORTH_SHARING_MS = 500;
 
 export interface ManagerParts {
   readonly repository: CacheRepository;
@@ -58,6 +57,8 @@ export class ChunkManager implements FetchGuide {
   readonly accesses: AccessNotes;
   /** Opens more connections for readers that can use them. */
   readonly lookAhead: LookAhead;
+  /** Has idle connections take part in what is under way. */
+  readonly restSharing: RestSharing;
   readonly limits: ConnectionLimits;
   readonly storage: StorageHealth;
   readonly #parts: ManagerParts;
@@ -68,8 +69,8 @@ export class ChunkManager implements FetchGuide {
   readonly #claims: Claims;
   /** Fires whenever a fetch ended. */
   readonly #freed = new Signal();
-  readonly #limitAll: RateLimit | null;
-  readonly #limitBackground: RateLimit | null;
+  readonly #throttle: Throttle;
+  readonly #givingWay: GivingWay;
   readonly #roomListeners = new Set<() => void>();
   #closed = false;
 
@@ -88,20 +89,19 @@ export class ChunkManager implements FetchGuide {
       readersWait: () => this.#demands.areWaiting(),
       eased: () => this.#room(),
     });
-    this.lookAhead = new LookAhead({
-      repository,
-      settings,
+    const shared = {
       fetches: this.#fetches,
-      demands: this.#demands,
       limits: this.limits,
       claims: this.#claims,
-      start: (entry, offset, granted) => void this.#start(entry, { kind: 'from', start: offset, end: granted.end }, granted, PRIORITY.HIGH),
-    });
+      start: (entry: EntryRow, offset: number, granted: Granted, priority: Priority) =>
+        void this.#start(entry, { kind: 'from', start: offset, end: granted.end }, granted, priority),
+    };
+    this.lookAhead = new LookAhead({ ...shared, repository, settings, demands: this.#demands });
+    this.restSharing = new RestSharing({ ...shared, takeOver: (entry, start, end) => this.#takeOver(entry, start, end) });
+    this.#givingWay = new GivingWay({ fetches: this.#fetches, limits: this.limits, clock, freed: this.#freed, room: this.#room });
     this.#leases = new LeaseKeeper(parts.repository, parts.clock, this.#fetches, settings.fill);
-    const { limitRate, backgroundLimitRate } = settings;
     this.fills = new FillPlanner({ ...parts, planned: () => this.#room() });
-    this.#limitAll = limitRate === null ? null : new RateLimit(limitRate, parts.clock);
-    this.#limitBackground = backgroundLimitRate === null ? null : new RateLimit(backgroundLimitRate, parts.clock);
+    this.#throttle = new Throttle(this.#fetches, settings, clock);
   }
 
   get closed(): boolean {
@@ -137,7 +137,11 @@ export class ChunkManager implements FetchGuide {
       changed = true;
       // The rest would be fetched anyway, at the price of another request.
       if (fetch.purpose !== null) fetch.setPriority(fetch.purpose);
-      else if (this.#fills(fetch.entry) && (finished || fetch.wholeBody)) fetch.setPriority(PRIORITY.LOW);
+      else if (
+        this.#fills(fetch.entry) &&
+        (fetch.wholeBody || (finished && this.#fetches.runningOf(entryId) <= this.#parts.settings.connections))
+      )
+        fetch.setPriority(PRIORITY.LOW);
       else fetch.stop();
     }
     if (changed) this.#room();
@@ -176,7 +180,7 @@ export class ChunkManager implements FetchGuide {
       case 'mine': {
         // The reader left while the claim was made: nobody would end the fetch.
         if (!this.#demands.holds(entry.id, demand)) return this.#giveBack(entry, offset, outcome.end);
-        this.#takeOver(entry, offset);
+        this.#takeOver(entry, offset, outcome.end);
         return { kind: 'fetch', fetch: this.#start(entry, { kind: 'from', start: offset, end: outcome.end }, outcome, PRIORITY.CRITICAL) };
       }
       case 'theirs':
@@ -194,18 +198,29 @@ export class ChunkManager implements FetchGuide {
     return this.#fetches.heardOf(entry.id, entry.epoch);
   }
 
-  /** Asks for the last `length` bytes of a resource whose length is not known yet. They are claimed when it is known where they lie. */
-  acquireSuffix(entry: EntryRow, length: number): ChunkDownloader {
-    return this.#start(entry, { kind: 'suffix', length }, null, PRIORITY.CRITICAL);
+  /** Brings the last `length` bytes of a resource whose length is not known yet. They are claimed when it is known where they lie. */
+  async acquireSuffix(entry: EntryRow, length: number, ending: Ending): Promise<Acquired> {
+    if (this.#closed) return { kind: 'again' };
+    const underWay = this.#fetches.suffixOf(entry, length);
+    if (underWay !== null) return this.#join(underWay);
+    const place = this.limits.admit(entry);
+    if (place === null) return this.#waitForConnection(entry, ending);
+    const fetch = this.#start(entry, { kind: 'suffix', length }, null, PRIORITY.CRITICAL);
+    place();
+    return { kind: 'fetch', fetch };
   }
 
   /** Fetches the hole at `offset` before its readers get there, unless nobody wants it or somebody fetches it already. */
   async readAhead(entry: EntryRow, offset: number, rows: number): Promise<void> {
     if (this.#closed || this.#fetches.hasWholeBody(entry.id) || this.#fetches.holding(entry.id, entry.epoch, offset) !== null) return;
     const until = this.#demands.wantedUntil(entry, offset);
-    if (until === null) return;
-    const limit = this.#fills(entry) ? null : until;
-    const outcome = await this.#claims.claim(entry, offset, { limit, priority: PRIORITY.HIGH, rows });
+    if (until === null || !this.limits.allowsToFollow(entry)) return;
+    const how = {
+      limit: this.#fills(entry) ? null : until,
+      priority: PRIORITY.HIGH,
+      rows: Math.min(rows, this.#demands.rowsFrom(entry, offset)),
+    };
+    const outcome = await this.#claims.claim(entry, offset, how);
     if (outcome.kind === 'mine') this.#start(entry, { kind: 'from', start: offset, end: outcome.end }, outcome, PRIORITY.HIGH);
   }
 
@@ -224,26 +239,6 @@ export class ChunkManager implements FetchGuide {
     return true;
   }
 
-  /**
-   * An idle connection takes half of what the slowest fetch of an entry that no reader waits for has left, so that all end together. False: there is nothing
-   * worth sharing.
-   */
-  async shareRest(entryId: number): Promise<boolean> {
-    const slowest = this.#fetches.slowestUnread(entryId, WORTH_SHARING_MS);
-    if (slowest === null || this.#closed || !this.limits.allows(slowest.entry, slowest.priority)) return false;
-    const { entry, priority, arriving } = slowest;
-    const total = slowest.heard?.description.total ?? null;
-    if (total === null) return false;
-    const limit = Math.min(slowest.limit, total - 1);
-    const middle = arriving + Math.ceil((limit - arriving + 1) / 2);
-    // CRITICAL takes over what is held; the fetch itself goes on as background work.
-    const outcome = await this.#claims.claim(entry, middle, { limit, priority: PRIORITY.CRITICAL, heldAs: priority, rows: 1 }, priority);
-    if (outcome.kind !== 'mine') return false;
-    this.#takeOver(entry, middle);
-    this.#start(entry, { kind: 'from', start: middle, end: outcome.end }, outcome, priority);
-    return true;
-  }
-
   /** Stops fetches of an entry that was paused or is about to go, before the next renewal would tell them. */
   stopEntry(entryId: number, what: 'all' | 'unread'): void {
     for (const fetch of this.#fetches.of(entryId)) if (what === 'all' || fetch.priority !== PRIORITY.CRITICAL) fetch.stop();
@@ -256,6 +251,7 @@ export class ChunkManager implements FetchGuide {
     this.#freed.fire();
     await this.#claims.close();
     await Promise.all(this.#running);
+    this.#givingWay.close();
     this.#leases.close();
   }
 
@@ -292,12 +288,14 @@ export class ChunkManager implements FetchGuide {
     return this.#claims.claim(fetch.entry, body.start, how, fetch.priority);
   }
 
+  get portion(): number {
+    return this.#throttle.portion;
+  }
+
   throttle(fetch: FetchUnderWay, bytes: number): number {
     this.#parts.traffic.originBytes += bytes;
     this.limits.received(fetch, bytes);
-    const all = this.#limitAll?.take(bytes) ?? 0;
-    const background = fetch.priority >= PRIORITY.MEDIUM ? (this.#limitBackground?.take(bytes) ?? 0) : 0;
-    return Math.max(all, background);
+    return this.#throttle.take(fetch, bytes);
   }
 
   recorded(fetch: FetchUnderWay, complete: boolean): void {
@@ -339,10 +337,17 @@ export class ChunkManager implements FetchGuide {
     return { kind: 'elsewhere', until: outcome.leaseUntil };
   }
 
-  /** The claim split a row: whoever fetched it here stops before `offset`. The holder in another process learns it when it renews. */
-  #takeOver(entry: EntryRow, offset: number): void {
+  /**
+   * A claim took `start` to `end`: whoever fetched that here stops before it, and its rows beyond are given back, for nobody brings them. The holder in another
+   * process learns it when it renews.
+   */
+  #takeOver(entry: EntryRow, start: number, end: number): void {
     for (const fetch of this.#fetches.of(entry.id)) {
-      if (fetch.entry.epoch === entry.epoch && fetch.start <= offset && fetch.limit >= offset) fetch.truncate(offset - 1);
+      const { limit } = fetch;
+      if (fetch.entry.epoch !== entry.epoch || fetch.start > start || limit < start) continue;
+      fetch.truncate(start - 1);
+      // Where that fails their leases end by themselves.
+      if (limit > end) this.#claims.release(entry, { start: end + 1, end: limit }).then(this.#room, () => {});
     }
   }
 
@@ -355,13 +360,13 @@ export class ChunkManager implements FetchGuide {
     return fairRows(left / 2, settings);
   }
 
-  #start(entry: EntryRow, spec: RangeSpec, claim: Extract<EnsureOutcome, { kind: 'mine' }> | null, priority: Priority): ChunkDownloader {
+  #start(entry: EntryRow, spec: RangeSpec, claim: Granted | null, priority: Priority): ChunkDownloader {
     const hasSpans = claim?.hasSpans ?? false;
     const purpose = claim?.requested === true ? PRIORITY.MEDIUM : priority === PRIORITY.LOW ? PRIORITY.LOW : null;
     const expected = knownVersion(entry);
     const task: FetchTask = { entry, spec, claimedEnd: claim?.end ?? null, priority, purpose, expected, hasSpans };
     const fetch = new ChunkDownloader(task, { ...this.#parts, guide: this, quota: this.#parts.settings.quota });
-    this.#fetches.add(fetch);
+    this.#fetches.add(fetch, spec);
     this.#leases.keep();
     const run = this.#run(fetch);
     this.#running.add(run);
@@ -371,9 +376,8 @@ export class ChunkManager implements FetchGuide {
   }
 
   async #run(fetch: ChunkDownloader): Promise<void> {
-    const end = await fetch.run();
+    const end = await this.#givingWay.after(fetch, await fetch.run());
     if (end.kind === 'broken') this.storage.failed(end.error);
-    if (end.kind === 'transient' && end.overloaded === true) this.limits.overloaded(fetch);
     await this.#parts.consequences.settle(fetch, end);
     this.#fetches.delete(fetch);
     fetch.conclude(end);
@@ -388,8 +392,8 @@ export class ChunkManager implements FetchGuide {
     return { kind: 'broken' };
   }
 
-  #room(): void {
+  readonly #room = (): void => {
     if (this.#closed) return;
     for (const listener of this.#roomListeners) listener();
-  }
+  };
 }

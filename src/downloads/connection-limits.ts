@@ -50,10 +50,21 @@ export class ConnectionLimits {
     const origin = originOf(entry.originalUrl);
     if (fetches.hasWholeBody(entry.id) || this.#waiting.of(origin) > 0) return false;
     const open = fetches.countAt(origin) + this.#admitted.of(origin);
-    if (fetches.countOf(entry.id) >= settings.connections || open >= settings.connectionsPerOrigin) return false;
+    if (fetches.countOf(entry.id) >= settings.connections || open >= settings.connectionsPerOrigin) {
+      if (priority < PRIORITY.MEDIUM) this.#makePlace(origin);
+      return false;
+    }
     if (!this.#of(origin).allows(open)) return false;
-    // Filling would take rows, and the origin's bandwidth, from readers here and in other processes.
-    return priority !== PRIORITY.LOW || !(fetches.hasReadersAt(origin) || this.#readersElsewhere.has(origin) || this.#parts.readersWait());
+    if (priority < PRIORITY.MEDIUM) return true;
+    // It would take the origin's bandwidth from readers, and filling also rows from those of other processes.
+    const isFill = priority === PRIORITY.LOW;
+    return !(fetches.hasReadersAt(origin) || (isFill && (this.#readersElsewhere.has(origin) || this.#parts.readersWait())));
+  }
+
+  /** Whether what follows a fetch may begin before that has ended, beyond the limits: not where readers wait for a connection, nor beyond what is admitted. */
+  allowsToFollow({ originalUrl }: EntryRow): boolean {
+    const origin = originOf(originalUrl);
+    return this.#waiting.of(origin) === 0 && !this.#isFull(origin);
   }
 
   /**
@@ -62,11 +73,9 @@ export class ConnectionLimits {
    * @returns what gives the place back, once the fetch is in the table or will not be
    */
   admit(entry: EntryRow): (() => void) | null {
-    const { fetches, settings } = this.#parts;
     const origin = originOf(entry.originalUrl);
-    if (fetches.countAt(origin) + this.#admitted.of(origin) < HARD_FACTOR * settings.connectionsPerOrigin)
-      return this.#admitted.add(origin);
-    fetches.leastUrgentAt(origin)?.stop();
+    if (!this.#isFull(origin)) return this.#admitted.add(origin);
+    this.#parts.fetches.leastUrgentAt(origin)?.stop();
     return null;
   }
 
@@ -83,6 +92,17 @@ export class ConnectionLimits {
   /** The origin said that it is asked too much (429, 503). */
   overloaded({ origin }: FetchUnderWay): void {
     this.#of(origin).halve(this.#parts.fetches.countAt(origin));
+  }
+
+  #isFull(origin: string): boolean {
+    const { fetches, settings } = this.#parts;
+    return fetches.countAt(origin) + this.#admitted.of(origin) >= HARD_FACTOR * settings.connectionsPerOrigin;
+  }
+
+  /** Background work gives a connection up for what a reader will want. */
+  #makePlace(origin: string): void {
+    const least = this.#parts.fetches.leastUrgentAt(origin);
+    if (least !== null && least.priority >= PRIORITY.MEDIUM && !least.wholeBody) least.stop();
   }
 
   #of(origin: string): Throughput {

@@ -43,6 +43,13 @@ export class DemandTable {
     return until;
   }
 
+  /** How many rows from `offset` on lie within what its readers want now: at least the one of that byte. */
+  rowsFrom(entry: EntryRow, offset: number): number {
+    let last = offset;
+    for (const demand of this.#of(entry.id)) if (demand.wants(offset)) last = Math.max(last, demand.horizon());
+    return entry.fillAllowed ? Math.ceil((last - offset + 1) / this.#chunkSize) : 1;
+  }
+
   /** Whether a reader wants what `fetch` brings. */
   want(fetch: ChunkDownloader): boolean {
     for (const demand of this.#of(fetch.entry.id)) {

@@ -303,12 +303,12 @@ export class EntryReader {
     const { manager, clock } = this.#parts;
     if (!this.#options.mayFetch) throw new SeekwellError('INCOMPLETE', 'these bytes are not cached');
     await this.#patience.backoff(this.#entry.retryAt, this.#end);
-    if (this.#opened === null && this.#options.spec?.kind === 'suffix') {
-      this.#fetch = manager.acquireSuffix(this.#entry, this.#options.spec.length);
-      return;
-    }
+    const { spec } = this.#options;
     const asker = { demand: this.#demand, ending: this.#end, probe: this.#options.probe === true };
-    const acquired = await manager.acquire(this.#entry, this.#demand.position, asker);
+    const acquired =
+      this.#opened === null && spec?.kind === 'suffix'
+        ? await manager.acquireSuffix(this.#entry, spec.length, this.#end)
+        : await manager.acquire(this.#entry, this.#demand.position, asker);
     if (acquired.kind === 'fetch') this.#fetch = acquired.fetch;
     else if (acquired.kind === 'uncacheable') await this.#passThrough();
     else if (acquired.kind === 'elsewhere') await waitForOthers(this.#parts, this.#demand, this.#end, acquired.until);

@@ -1,5 +1,6 @@
+import type { RangeSpec } from '../core/http-range.ts';
 import { PRIORITY } from '../core/priority.ts';
-import { TAKE_OVER_BYTES } from '../repository/cache-repository.ts';
+import { type EntryRow, TAKE_OVER_BYTES } from '../repository/cache-repository.ts';
 import type { ChunkDownloader } from './chunk-downloader.ts';
 import type { Heard } from './span-recorder.ts';
 
@@ -7,8 +8,12 @@ import type { Heard } from './span-recorder.ts';
 export class FetchTable {
   readonly #byEntry = new Map<number, Set<ChunkDownloader>>();
   readonly #byOrigin = new Map<string, Set<ChunkDownloader>>();
+  /** How many bytes were asked for from the end. */
+  readonly #suffixes = new WeakMap<ChunkDownloader, number>();
 
-  add(fetch: ChunkDownloader): void {
+  /** @param spec what it asks its origin for */
+  add(fetch: ChunkDownloader, spec: RangeSpec): void {
+    if (spec.kind === 'suffix') this.#suffixes.set(fetch, spec.length);
     addTo(this.#byEntry, fetch.entry.id, fetch);
     addTo(this.#byOrigin, fetch.origin, fetch);
   }
@@ -34,6 +39,11 @@ export class FetchTable {
 
   countOf(entryId: number): number {
     return this.#byEntry.get(entryId)?.size ?? 0;
+  }
+
+  /** As `countOf`, without those that are about to end. */
+  runningOf(entryId: number): number {
+    return [...this.of(entryId)].filter(({ stopping }) => !stopping).length;
   }
 
   countAt(origin: string): number {
@@ -67,14 +77,29 @@ export class FetchTable {
     return false;
   }
 
+  /** Whether a reader waits for any of the fetches under way. */
+  haveWaiting(): boolean {
+    for (const { priority, stopping } of this.all()) if (priority === PRIORITY.CRITICAL && !stopping) return true;
+    return false;
+  }
+
+  /** The fetches from this origin that no reader waits for. */
+  unawaitedAt(origin: string): ChunkDownloader[] {
+    return [...(this.#byOrigin.get(origin) ?? [])].filter(({ stopping, priority }) => !stopping && priority !== PRIORITY.CRITICAL);
+  }
+
   /** Of the fetches from this origin that no reader waits for the one that matters least; null where readers wait for all. */
   leastUrgentAt(origin: string): ChunkDownloader | null {
     let least: ChunkDownloader | null = null;
-    for (const fetch of this.#byOrigin.get(origin) ?? []) {
-      if (fetch.stopping || fetch.priority === PRIORITY.CRITICAL) continue;
-      if (least === null || fetch.priority > least.priority) least = fetch;
-    }
+    for (const fetch of this.unawaitedAt(origin)) if (least === null || fetch.priority > least.priority) least = fetch;
     return least;
+  }
+
+  /** Whether another fetch gets bytes from the origin of `fetch`. */
+  hasFlowingBeside(fetch: ChunkDownloader): boolean {
+    for (const other of this.#byOrigin.get(fetch.origin) ?? [])
+      if (other !== fetch && !other.stopping && other.arriving > other.start) return true;
+    return false;
   }
 
   /** The fetch that has just written `offset` or will within `TAKE_OVER_BYTES`; null where there is none. */
@@ -85,6 +110,15 @@ export class FetchTable {
       if (fetch.stopping || offset < fetch.start) continue;
       const near = offset <= fetch.limit && offset - fetch.position <= TAKE_OVER_BYTES;
       if (near || (fetch.wholeBody && offset >= fetch.position)) return fetch;
+    }
+    return null;
+  }
+
+  /** The fetch that brings the last `length` bytes, or more, of a resource that nothing was heard of yet; null where there is none. */
+  suffixOf({ id, epoch }: EntryRow, length: number): ChunkDownloader | null {
+    for (const fetch of this.of(id)) {
+      if (fetch.entry.epoch === epoch && !fetch.stopping && fetch.heard === null && (this.#suffixes.get(fetch) ?? 0) >= length)
+        return fetch;
     }
     return null;
   }

@@ -35,6 +35,8 @@ export interface FetchUnderWay {
   readonly rate: number;
   /** The origin sends the whole resource, front to back, whatever was asked for. */
   readonly wholeBody: boolean;
+  /** Ends it; what was written is recorded. */
+  stop(): void;
 }
 
 /** Who else wants bytes, and how fast they may come: what a fetch asks its manager. */
@@ -49,7 +51,9 @@ export interface FetchGuide {
     body: { readonly start: number; readonly end: number | null },
     held: ByteRange | null,
   ): Promise<EnsureOutcome>;
-  /** Milliseconds to wait after `bytes` were written, or 0. */
+  /** The most bytes that are written at once. */
+  readonly portion: number;
+  /** Milliseconds after which to ask again, now that `bytes` more were written; 0: go on. */
   throttle(fetch: FetchUnderWay, bytes: number): number;
   /** Bytes were recorded. */
   recorded(fetch: FetchUnderWay, complete: boolean): void;

@@ -1,5 +1,5 @@
 import type { ByteRange } from '../core/byte-ranges.ts';
-import { PRIORITY } from '../core/priority.ts';
+import { PRIORITY, type Priority } from '../core/priority.ts';
 import type { CacheRepository, EnsureOutcome, EntryRow } from '../repository/cache-repository.ts';
 import type { Claims } from './claims.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
@@ -22,7 +22,7 @@ export interface LookAheadParts {
   readonly claims: Claims;
   readonly settings: DownloadSettings;
   /** Fetches what was granted from `offset` on. */
-  start(entry: EntryRow, offset: number, granted: Granted): void;
+  start(entry: EntryRow, offset: number, granted: Granted, priority: Priority): void;
 }
 
 /** Gives readers that take bytes as fast as they come more connections, to what lies nearest ahead of them. */
@@ -60,10 +60,10 @@ export class LookAhead {
       const outcome = await claims.claim(view.entry, offset, {
         limit: until,
         priority: PRIORITY.HIGH,
-        rows: fairRows(Math.min(demand.lookahead(), (until - offset + 1) / 2), settings),
+        rows: fairRows(Math.min(demand.horizon() - offset + 1, (until - offset + 1) / 2), settings),
       });
       if (outcome.kind === 'mine') {
-        this.#parts.start(view.entry, offset, outcome);
+        this.#parts.start(view.entry, offset, outcome, PRIORITY.HIGH);
         return true;
       }
       if (outcome.kind === 'present') offset = outcome.span.end + 1;

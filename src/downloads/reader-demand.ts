@@ -11,6 +11,8 @@ const MAX_LOOKAHEAD = 512 * MIB;
 const LEAST_LOOKAHEAD = MIB;
 /** A reader that had to wait within this time is hungry, in milliseconds. */
 const HUNGRY_MS = 500;
+/** The rate of a reader that need not wait is known after this time, in milliseconds. */
+const SETTLED_MS = 5_000;
 /** A reader that gets so much from one connection needs no second one, in bytes a millisecond: 320 Mbit/s is more than any film has. */
 const ENOUGH = 40_000;
 /** Before that it may be a player that looks at an index and leaves, in bytes. */
@@ -80,7 +82,10 @@ export class ReaderDemand {
   /** Bytes to fetch ahead of the position. */
   lookahead(): number {
     if (this.#lookahead !== null) return Math.max(LEAST_LOOKAHEAD, this.#lookahead);
-    const seconds = Math.max(1, (this.#clock.monotonic() - this.#openedAt) / 1_000);
+    const now = this.#clock.monotonic();
+    // What a client took into its buffers says nothing of the film's rate, unless it goes on so.
+    if (now - this.#openedAt < SETTLED_MS && now - this.#starvedAt >= HUNGRY_MS) return MIN_LOOKAHEAD;
+    const seconds = Math.max(1, (now - this.#openedAt) / 1_000);
     const rate = (this.#position - this.#start) / seconds;
     return Math.min(MAX_LOOKAHEAD, Math.max(MIN_LOOKAHEAD, Math.round(rate * LOOKAHEAD_SECONDS)));
   }

@@ -9,7 +9,8 @@ test('a row that nobody works off is given back, though other fetches go on', as
   const clock = new ManualClock();
   const fetches = new FetchTable();
   const entry = { id: 1, epoch: 0, originalUrl: 'https://origin.test/film.mkv' };
-  fetches.add({ entry, start: 0, position: 10, limit: 99, truncate: () => {} } as unknown as ChunkDownloader);
+  const fetch = { entry, start: 0, position: 10, limit: 99, truncate: () => {} } as unknown as ChunkDownloader;
+  fetches.add(fetch, { kind: 'from', start: 0, end: 99 });
   const worked: HeldRow = { entryId: 1, epoch: 0, start: 10, end: 99, priority: 0 };
   // Its fetch has ended, and the database could not be written when it gave its row back.
   const left: HeldRow = { entryId: 1, epoch: 0, start: 200, end: 299, priority: 0 };

@@ -79,7 +79,8 @@ function refusal(resource: ScriptedResource, behaviour: Behaviour, request: Inco
   const refused = behaviour.guard?.(url.searchParams, request.headers) ?? null;
   if (refused !== null) return plain(refused, {}, behaviour);
   if (behaviour.status !== null) return plain(behaviour.status, {}, behaviour);
-  if (behaviour.parallel !== null && running > behaviour.parallel.limit) return plain(behaviour.parallel.status, {}, behaviour);
+  const { parallel } = behaviour;
+  if (parallel !== null && parallel.status !== null && running > parallel.limit) return plain(parallel.status, {}, behaviour);
   if (request.method === 'HEAD' && behaviour.headStatus !== null) return plain(behaviour.headStatus, {}, behaviour);
   if (request.method !== 'GET' && request.method !== 'HEAD') return plain(405, { allow: 'GET, HEAD' }, behaviour);
   return null;

@@ -133,8 +133,10 @@ export class ScriptedOrigin extends RequestLog {
     url: URL,
   ): Promise<void> {
     // Which version answers, and how many are under way, is settled on arrival: `change` during the latency is a change after the answer.
-    const { seed } = resource;
-    const answer = answerTo(resource, behaviour, request, url, resource.running);
+    const { seed, running } = resource;
+    const { parallel } = behaviour;
+    if (parallel?.status === null && running > parallel.limit) return breakOff(response, record, false);
+    const answer = answerTo(resource, behaviour, request, url, running);
     if (behaviour.latency > 0) await passed(behaviour.latency, response);
     if (behaviour.hold) await record.hold();
     if (response.destroyed) return;
