@@ -237,7 +237,7 @@ export class ChunkDownloader implements FetchUnderWay {
   /** Readers take what came before it is written; the first bytes are written at once, so that others learn of the fetch. */
   #bytesCame(): void {
     // Somebody else fetches the rest by now.
-    if (this.#task.claimedEnd !== null && !this.#wholeBody && this.arriving > this.#limit) this.stop();
+    if (!this.#wholeBody && this.#limit < (this.#task.claimedEnd ?? 0) && this.arriving > this.#limit) this.stop();
     this.#arrivals.came(this.#priority < PRIORITY.MEDIUM, !this.#rate.begun || this.#body?.over !== null || this.#body.isHalfFull);
   }
 
