@@ -101,7 +101,7 @@ export class ChunkManager implements FetchGuide {
     this.#givingWay = new GivingWay({ fetches: this.#fetches, limits: this.limits, clock, freed: this.#freed, room: this.#room });
     this.#leases = new LeaseKeeper(parts.repository, parts.clock, this.#fetches, settings.fill);
     this.fills = new FillPlanner({ ...parts, planned: () => this.#room() });
-    this.#throttle = new Throttle(this.#fetches, settings, clock);
+    this.#throttle = new Throttle({ settings, clock, fetches: this.#fetches, wanted: (fetch) => this.#demands.want(fetch) });
   }
 
   get closed(): boolean {
@@ -156,6 +156,7 @@ export class ChunkManager implements FetchGuide {
   async acquire(entry: EntryRow, offset: number, asker: Asker): Promise<Acquired> {
     const { consequences } = this.#parts;
     if (this.#closed) return { kind: 'again' };
+    for (const fetch of this.#fetches.of(entry.id)) this.#throttle.promote(fetch);
     const near = this.#fetches.bringing(entry.id, entry.epoch, offset);
     if (near !== null) return this.#join(near);
     if (consequences.isUnstable(entry.id) || this.storage.rests) return { kind: 'uncacheable' };

@@ -1,5 +1,5 @@
 import type { EntryRow } from '../repository/cache-repository.ts';
-import type { ChunkDownloader } from './chunk-downloader.ts';
+import type { FetchUnderWay } from './fetch-task.ts';
 import type { ReaderDemand } from './reader-demand.ts';
 
 /** What the readers of this process want, by entry. Each demand lives as long as its reader. */
@@ -51,7 +51,7 @@ export class DemandTable {
   }
 
   /** Whether a reader wants what `fetch` brings. */
-  want(fetch: ChunkDownloader): boolean {
+  want(fetch: FetchUnderWay): boolean {
     for (const demand of this.#of(fetch.entry.id)) {
       if (fetch.wholeBody) return true;
       if (demand.position <= Math.max(fetch.limit, fetch.position) && demand.horizon() >= fetch.position) return true;

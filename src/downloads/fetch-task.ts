@@ -29,12 +29,15 @@ export interface FetchUnderWay {
   readonly priority: Priority;
   /** The first byte it writes, or wrote. */
   readonly start: number;
+  /** The next byte that will be written. */
+  readonly position: number;
   /** The last byte it holds a claim for. */
   readonly limit: number;
   /** Bytes a millisecond since the first ones came; 0 before. */
   readonly rate: number;
   /** The origin sends the whole resource, front to back, whatever was asked for. */
   readonly wholeBody: boolean;
+  setPriority(priority: Priority): void;
   /** Ends it; what was written is recorded. */
   stop(): void;
 }

@@ -100,6 +100,16 @@ test('background work on another film stands still while a reader fetches from i
   await eventually('it has gone on', async () => (await server.cache.infoOf(1)).downloadedBytes > stood);
 });
 
+test('background work that a reader will come to goes on', async () => {
+  const film = (await ScriptedOrigin.start()).add('/film.mkv', { size: 16 * MIB, rate: 4 * MIB });
+  const server = await CacheServer.start({ cacheDir: await temporaryFolder(), connections: 2, backgroundLimitRate: 64 * 1024 });
+  await filling(server, film, 2);
+  const begun = [...film.requests];
+  const body = Buffer.from(await (await fetch(await server.streamOf(film.url))).arrayBuffer());
+  expect(body.equals(film.bytes())).toBe(true);
+  expect(begun.map(({ outcome }) => outcome)).not.toContain('client-closed');
+});
+
 test('of many short readings that ended no more goes on than the limits allow', async () => {
   const film = (await ScriptedOrigin.start()).add('/film.mkv', { size: 256 * MIB, rate: MIB });
   const server = await CacheServer.start({ cacheDir: await temporaryFolder(), connections: 2 });
