@@ -154,12 +154,11 @@ export class ChunkManager implements FetchGuide {
 
   /** Brings the byte at `offset`, which no span covers, to a reader. */
   async acquire(entry: EntryRow, offset: number, asker: Asker): Promise<Acquired> {
-    const { consequences } = this.#parts;
     if (this.#closed) return { kind: 'again' };
     for (const fetch of this.#fetches.of(entry.id)) this.#throttle.promote(fetch);
     const near = this.#fetches.bringing(entry.id, entry.epoch, offset);
     if (near !== null) return this.#join(near);
-    if (consequences.isUnstable(entry.id) || this.storage.rests) return { kind: 'uncacheable' };
+    if (this.#parts.consequences.isUnstable(entry.id) || this.storage.rests) return { kind: 'uncacheable' };
     const place = this.limits.admit(entry);
     if (place === null) return this.#waitForConnection(entry, asker.ending);
     try {
@@ -295,8 +294,9 @@ export class ChunkManager implements FetchGuide {
 
   throttle(fetch: FetchUnderWay, bytes: number): number {
     this.#parts.traffic.originBytes += bytes;
-    this.limits.received(fetch, bytes);
-    return this.#throttle.take(fetch, bytes);
+    const wait = this.#throttle.take(fetch, bytes);
+    this.limits.received(fetch, bytes, wait);
+    return wait;
   }
 
   recorded(fetch: FetchUnderWay, complete: boolean): void {

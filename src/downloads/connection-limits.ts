@@ -84,9 +84,11 @@ export class ConnectionLimits {
     return this.#waiting.add(originOf(entry.originalUrl));
   }
 
-  /** Bytes came. */
-  received({ origin }: FetchUnderWay, bytes: number): void {
-    this.#of(origin).received(bytes, this.#parts.fetches.countAt(origin));
+  /** Bytes came; the next are taken after `wait` milliseconds, because of a limit of ours: then they tell nothing of the origin. */
+  received({ origin }: FetchUnderWay, bytes: number, wait: number): void {
+    const throughput = this.#of(origin);
+    if (wait > 0) throughput.slowed();
+    else throughput.received(bytes, this.#parts.fetches.countAt(origin));
   }
 
   /** The origin said that it is asked too much (429, 503). */

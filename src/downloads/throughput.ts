@@ -10,12 +10,13 @@ const WORTH = 1.05;
 const HOLD_MS = 30_000;
 /** The rate of so many windows is known before it is asked what one connection less would cost: short downloads are not slowed by the question. */
 const WINDOWS_BEFORE_PROBE = 20;
-/** How long a connection that ended is not replaced, to learn how much it brought, in milliseconds. */
-const PROBE_MS = 5_000;
+/** After an origin said that it is asked too much, no more are opened for so long than one beside the half, in milliseconds. */
+const CAUTION_MS = 300_000;
 
 /**
  * Learns how many connections to one origin are worth having. All that are allowed are opened at first. Once their rate is known, one that ends is not
- * replaced for a moment: where the rest is as fast without it, it stays closed, and so on down to one.
+ * replaced for a moment: where the rest is as fast without it, it stays closed, and so on down to one. From time to time one more is tried, and then as
+ * many as raise the rate.
  */
 export class Throughput {
   readonly #clock: Clock;
@@ -27,6 +28,8 @@ export class Throughput {
   #limit: number | null = null;
   /** When the limit is eased. */
   #timer: Timer | null = null;
+  /** The most that are tried after the origin said that it is asked too much, and until when, monotonic milliseconds. */
+  #ceiling = { connections: Number.POSITIVE_INFINITY, until: 0 };
   /** Windows in a row with the same number of connections. */
   #steady = { connections: 0, windows: 0 };
 
@@ -55,9 +58,17 @@ export class Throughput {
     this.#learn(connections, window.bytes / (now - window.since), now);
   }
 
+  /** What comes is slower than the origin gives it, by a limit of ours: nothing is told from it. */
+  slowed(): void {
+    this.#window = null;
+    this.#steady = { connections: 0, windows: 0 };
+  }
+
   /** The origin has enough with `open` connections: half of them must do for a while. */
   halve(open: number): void {
-    this.#hold(Math.max(1, Math.floor(open / 2)), HOLD_MS);
+    const half = Math.max(1, Math.floor(open / 2));
+    this.#ceiling = { connections: half + 1, until: this.#clock.monotonic() + CAUTION_MS };
+    this.#hold(half);
   }
 
   #learn(connections: number, rate: number, now: number): void {
@@ -65,10 +76,11 @@ export class Throughput {
     this.#steady = { connections, windows: this.#steady.connections === connections ? this.#steady.windows + 1 : 1 };
     const fewer = this.#recent(connections - 1, now);
     const more = this.#recent(connections + 1, now);
-    if (fewer !== null && rate < WORTH * fewer) this.#hold(connections - 1, HOLD_MS);
-    else if (more !== null && more < WORTH * rate) this.#hold(connections, HOLD_MS);
-    else if (more !== null && this.#limit === connections) this.#ease(null);
-    else if (fewer === null && connections > 1 && this.#steady.windows >= WINDOWS_BEFORE_PROBE) this.#hold(connections - 1, PROBE_MS);
+    if (fewer !== null && rate < WORTH * fewer) this.#hold(connections - 1);
+    else if (more !== null && more < WORTH * rate) this.#hold(connections);
+    // The last one was worth it, or one less was too few.
+    else if ((fewer !== null || more !== null) && this.#limit === connections) this.#ease(connections + 1);
+    else if (fewer === null && connections > 1 && this.#steady.windows >= WINDOWS_BEFORE_PROBE) this.#hold(connections - 1);
   }
 
   #recent(connections: number, now: number): number | null {
@@ -76,15 +88,16 @@ export class Throughput {
     return known === undefined || now - known.at > HOLD_MS ? null : known.rate;
   }
 
-  #hold(limit: number, ms: number): void {
+  #hold(limit: number): void {
     this.#timer?.cancel();
     this.#limit = limit;
-    this.#timer = this.#clock.after(ms, () => this.#ease(ms === HOLD_MS ? limit + 1 : null));
+    this.#timer = this.#clock.after(HOLD_MS, () => this.#ease(limit + 1));
   }
 
-  #ease(limit: number | null): void {
+  #ease(limit: number): void {
     this.#timer?.cancel();
-    this.#limit = limit;
+    const { connections, until } = this.#ceiling;
+    this.#limit = this.#clock.monotonic() < until ? Math.min(limit, connections) : limit;
     this.#eased();
   }
 }

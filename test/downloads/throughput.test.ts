@@ -56,6 +56,42 @@ describe('connections to one origin', () => {
     expect(mean(settled)).toBeLessThan(2.6);
   });
 
+  test('what was learnt is not forgotten when one less turns out to be too few', () => {
+    const clock = new ManualClock();
+    const open = run(new Throughput(clock, () => {}), clock, 300, (connections) => Math.min(2, connections) * 5_000);
+    expect(Math.max(...open.slice(open.length / 3))).toBe(3);
+  });
+
+  test('an origin that gives more than before gets all connections again', () => {
+    const clock = new ManualClock();
+    const throughput = new Throughput(clock, () => {});
+    run(throughput, clock, 200, () => 10_000);
+    const open = run(throughput, clock, 120, (connections) => connections * 3_000);
+    expect(mean(open.slice(open.length / 2))).toBeGreaterThan(0.9 * ALLOWED);
+  });
+
+  test('one that was asked too much is tried with one more than the half, however fast that is', () => {
+    const clock = new ManualClock();
+    const throughput = new Throughput(clock, () => {});
+    throughput.halve(4);
+    const perConnection = (connections: number) => connections * 3_000;
+    const open = run(throughput, clock, 240, perConnection);
+    expect(Math.max(...open)).toBe(3);
+    expect(open.at(-1)).toBe(3);
+    expect(run(throughput, clock, 240, perConnection).at(-1)).toBe(ALLOWED);
+  });
+
+  test('a rate that a limit of ours makes tells nothing', () => {
+    const clock = new ManualClock();
+    const throughput = new Throughput(clock, () => {});
+    for (let tick = 0; tick < 1_200; tick++) {
+      clock.advance(TICK_MS);
+      throughput.received(100, ALLOWED - (tick % 100 < 20 ? 1 : 0));
+      if (tick % 2 === 0) throughput.slowed();
+    }
+    expect(throughput.allows(ALLOWED - 1)).toBe(true);
+  });
+
   test('one that is asked too much gets half, and more again later', () => {
     const clock = new ManualClock();
     let eased = 0;
