@@ -46,7 +46,9 @@ export class ConnectionLimits {
 
   /** Whether one more fetch that no reader waits for may start now. */
   allows(entry: EntryRow, priority: Priority): boolean {
-    const { fetches, settings } = this.#parts;
+    const { fetches, settings, clock } = this.#parts;
+    // The origin failed a moment ago. Whoever waits asks it now and then; what nobody waits for would ask it as fast as it refuses.
+    if (clock.now() < (entry.retryAt ?? 0)) return false;
     const origin = originOf(entry.originalUrl);
     if (fetches.hasWholeBody(entry.id) || this.#waiting.of(origin) > 0) return false;
     const open = fetches.countAt(origin) + this.#admitted.of(origin);

@@ -10,7 +10,7 @@ const WORTH = 1.05;
 const HOLD_MS = 30_000;
 /** The rate of so many windows is known before it is asked what one connection less would cost: short downloads are not slowed by the question. */
 const WINDOWS_BEFORE_PROBE = 20;
-/** After an origin said that it is asked too much, no more are opened for so long than one beside the half, in milliseconds. */
+/** After an origin said that it is asked too much, one more is tried each HOLD_MS for so long, however fast that is, in milliseconds. */
 const CAUTION_MS = 300_000;
 
 /**
@@ -67,7 +67,7 @@ export class Throughput {
   /** The origin has enough with `open` connections: half of them must do for a while. */
   halve(open: number): void {
     const half = Math.max(1, Math.floor(open / 2));
-    this.#ceiling = { connections: half + 1, until: this.#clock.monotonic() + CAUTION_MS };
+    this.#ceiling = { connections: half, until: this.#clock.monotonic() + CAUTION_MS };
     this.#hold(half);
   }
 
@@ -79,7 +79,7 @@ export class Throughput {
     if (fewer !== null && rate < WORTH * fewer) this.#hold(connections - 1);
     else if (more !== null && more < WORTH * rate) this.#hold(connections);
     // The last one was worth it, or one less was too few.
-    else if ((fewer !== null || more !== null) && this.#limit === connections) this.#ease(connections + 1);
+    else if ((fewer !== null || more !== null) && this.#limit === connections) this.#ease(connections + 1, now);
     else if (fewer === null && connections > 1 && this.#steady.windows >= WINDOWS_BEFORE_PROBE) this.#hold(connections - 1);
   }
 
@@ -91,13 +91,29 @@ export class Throughput {
   #hold(limit: number): void {
     this.#timer?.cancel();
     this.#limit = limit;
-    this.#timer = this.#clock.after(HOLD_MS, () => this.#ease(limit + 1));
+    this.#timer = this.#clock.after(HOLD_MS, () => this.#tryOneMore(limit + 1));
   }
 
-  #ease(limit: number): void {
-    this.#timer?.cancel();
-    const { connections, until } = this.#ceiling;
-    this.#limit = this.#clock.monotonic() < until ? Math.min(limit, connections) : limit;
+  #tryOneMore(limit: number): void {
+    if (this.#isCautious(this.#clock.monotonic())) {
+      this.#ceiling = { ...this.#ceiling, connections: Math.max(limit, this.#ceiling.connections) };
+      this.#hold(limit);
+    } else this.#limit = limit;
     this.#eased();
+  }
+
+  #ease(limit: number, now: number): void {
+    if (this.#isCautious(now)) {
+      if (limit > this.#ceiling.connections) return;
+      this.#hold(limit);
+    } else {
+      this.#timer?.cancel();
+      this.#limit = limit;
+    }
+    this.#eased();
+  }
+
+  #isCautious(now: number): boolean {
+    return now < this.#ceiling.until;
   }
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { CacheServer } from '../support/cache-server.ts';
 import { eventually } from '../support/eventually.ts';
 import { ScriptedOrigin } from '../support/scripted-origin.ts';
-import { temporaryFolder } from '../support/temp-folder.ts';
+import { afterThisTest, temporaryFolder } from '../support/temp-folder.ts';
 
 const MIB = 1024 * 1024;
 
@@ -45,6 +45,29 @@ test.each([429, 503])(
     expect(refused.length).toBeLessThanOrEqual(24);
     expect(film.distinctBytes()).toBe(film.size);
     expect(film.bytesSent / film.size).toBeLessThan(1.1);
+  },
+  60_000,
+);
+
+test.each([500, 429])(
+  'an origin that answers %d is asked now and then, however much a reader could use',
+  async (status) => {
+    const film = (await ScriptedOrigin.start()).add('/film.mkv', { size: 256 * MIB, rate: 4 * MIB });
+    const server = await CacheServer.start({ cacheDir: await temporaryFolder(), chunkSize: MIB, fill: 'never' });
+    const leave = new AbortController();
+    afterThisTest(() => leave.abort());
+    const answer = await fetch(await server.streamOf(film.url), { headers: { range: 'bytes=0-' }, signal: leave.signal });
+    const reading = answer.arrayBuffer().catch(() => {});
+    await film.changes.until(() => film.running >= 3 && film.bytesSent > 16 * MIB);
+    film.behave({ status });
+    const failed = (): number => film.requests.filter((request) => request.status === status).length;
+    await film.changes.until(() => failed() > 0);
+    const began = performance.now();
+    // Those that were due together, and then the reader's own, each after a second.
+    await film.changes.until(() => failed() >= 9);
+    expect(performance.now() - began).toBeGreaterThan(2_500);
+    leave.abort();
+    await reading;
   },
   60_000,
 );
