@@ -12,6 +12,12 @@ export function cpuSeconds(pid) {
   return ticks / TICKS_A_SECOND;
 }
 
+/** CPU seconds that children of this process have used that have ended. */
+export function cpuSecondsOfEnded() {
+  const [{ fields } = { fields: [] }] = statOf('self');
+  return (Number(fields[13]) + Number(fields[14])) / TICKS_A_SECOND;
+}
+
 /** Resident memory of a process and its children, in bytes. @param {number} pid */
 export function residentBytes(pid) {
   let bytes = 0;

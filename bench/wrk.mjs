@@ -1,11 +1,15 @@
 import { fileURLToPath } from 'node:url';
-import { cpuSeconds } from './process-numbers.mjs';
+import { cpuSeconds, cpuSecondsOfEnded } from './process-numbers.mjs';
 import * as programs from './programs.mjs';
 import { finished } from './readers.mjs';
 
 const SCRIPT = fileURLToPath(new URL('random-ranges.lua', import.meta.url));
 
-/** @typedef {{ requestsPerSecond: number, bytesPerSecond: number, cpuSecondsPerGigabyte: number, medianMs: number }} RangeLoad */
+/**
+ * @typedef {{
+ *   requestsPerSecond: number, bytesPerSecond: number, cpuSecondsPerGigabyte: number, clientCpuSecondsPerGigabyte: number, medianMs: number,
+ * }} RangeLoad
+ */
 
 /**
  * Many clients that read ranges of one length at random places as fast as they can, on kept-alive connections.
@@ -16,8 +20,10 @@ const SCRIPT = fileURLToPath(new URL('random-ranges.lua', import.meta.url));
 export async function readRanges(url, { size, length, clients, threads, seconds, serverPid }) {
   const args = ['-t', threads, '-c', clients, '-d', `${seconds}s`, '--timeout', '10s', '-s', SCRIPT, url, '--', size, length].map(String);
   const before = cpuSeconds(serverPid);
+  const clientBefore = cpuSecondsOfEnded();
   const output = await finished(programs.require('wrk'), args);
   const cpu = cpuSeconds(serverPid) - before;
+  const clientCpu = cpuSecondsOfEnded() - clientBefore;
   /** @type {{ requests: number, bytes: number, microseconds: number, failed: number, medianMicroseconds: number }} */
   const told = JSON.parse(output.slice(output.lastIndexOf('{')));
   if (told.failed > 0) throw new Error(`${told.failed} of ${told.requests} requests to ${url} failed`);
@@ -28,6 +34,7 @@ export async function readRanges(url, { size, length, clients, threads, seconds,
     requestsPerSecond: bytesPerSecond / length,
     bytesPerSecond,
     cpuSecondsPerGigabyte: cpu / (told.bytes / 1e9),
+    clientCpuSecondsPerGigabyte: clientCpu / (told.bytes / 1e9),
     medianMs: told.medianMicroseconds / 1000,
   };
 }
