@@ -48,12 +48,12 @@ export class ChunkDownloader implements FetchUnderWay {
   /** Why what comes of the body cannot be kept. */
   #unplaced: FetchEnd | null = null;
   #nearEnd = false;
-  readonly #rate: FetchRate;
+  readonly pace: FetchRate;
 
   constructor(task: FetchTask, parts: FetchParts) {
     this.#task = task;
     this.#parts = parts;
-    this.#rate = new FetchRate(parts.clock);
+    this.pace = new FetchRate(parts.clock);
     this.#arrivals = new Arrivals(parts.clock, { came: () => this.#progress.fire(), gathered: () => this.#gathered() });
     this.entry = task.entry;
     this.origin = originOf(task.entry.originalUrl);
@@ -115,17 +115,17 @@ export class ChunkDownloader implements FetchUnderWay {
 
   /** It got a whole body, none of which it could keep: somebody else has the rows. */
   get isIdle(): boolean {
-    return this.#wholeBody && !this.#rate.begun;
+    return this.#wholeBody && !this.pace.begun;
   }
 
   /** How long it will need for the rest of its claim at the rate it has had, in milliseconds; 0 while that cannot be told. */
   remainingMs(): number {
-    return this.#rate.remainingMs(this.arriving - this.#start, this.#limit - this.arriving + 1);
+    return this.pace.remainingMs(this.arriving - this.#start, this.#limit - this.arriving + 1);
   }
 
   /** Bytes a millisecond since the first ones came; 0 before. */
   get rate(): number {
-    return this.#rate.of(this.arriving - this.#start);
+    return this.pace.of(this.arriving - this.#start);
   }
 
   /** Whether the file holds `offset` because this fetch wrote it. */
@@ -238,7 +238,7 @@ export class ChunkDownloader implements FetchUnderWay {
   #bytesCame(): void {
     // Somebody else fetches the rest by now.
     if (!this.#wholeBody && this.#limit < (this.#task.claimedEnd ?? 0) && this.arriving > this.#limit) this.stop();
-    this.#arrivals.came(this.#priority < PRIORITY.MEDIUM, !this.#rate.begun || this.#body?.over !== null || this.#body.isHalfFull);
+    this.#arrivals.came(this.#priority < PRIORITY.MEDIUM, !this.pace.begun || this.#body?.over !== null || this.#body.isHalfFull);
   }
 
   #gathered(): void {
@@ -347,7 +347,7 @@ export class ChunkDownloader implements FetchUnderWay {
     body.letFlow();
     await file.write(chunks, this.#position);
     body.forgetTaken();
-    this.#rate.came();
+    this.pace.came();
     this.#position += bytes;
     this.#progress.fire();
     recorder.written(this.#position);

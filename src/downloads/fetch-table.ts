@@ -95,10 +95,10 @@ export class FetchTable {
     return least;
   }
 
-  /** Whether another fetch gets bytes from the origin of `fetch`. */
+  /** Whether another fetch got bytes from the origin of `fetch` beside it. */
   hasFlowingBeside(fetch: ChunkDownloader): boolean {
     for (const other of this.#byOrigin.get(fetch.origin) ?? [])
-      if (other !== fetch && !other.stopping && other.arriving > other.start) return true;
+      if (other !== fetch && !other.stopping && other.pace.cameBeside(fetch.pace)) return true;
     return false;
   }
 

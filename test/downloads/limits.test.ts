@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { CacheServer } from '../support/cache-server.ts';
 import { eventually } from '../support/eventually.ts';
@@ -71,3 +72,34 @@ test.each([500, 429])(
   },
   60_000,
 );
+
+test('connections that fail while nothing else flows are an outage, and not too many', async () => {
+  const origin = await ScriptedOrigin.start();
+  let until = Number.POSITIVE_INFINITY;
+  const film = origin.add('/film.mkv', { size: 256 * MIB, rate: 4 * MIB, gate: () => until });
+  const server = await CacheServer.start({ cacheDir: await temporaryFolder(), chunkSize: MIB, fill: 'never' });
+  const url = await server.streamOf(film.url);
+  const leave = new AbortController();
+  afterThisTest(() => leave.abort());
+  const read = (start: number, { signal }: AbortController): Promise<unknown> =>
+    fetch(url, { headers: { range: `bytes=${start}-` }, signal })
+      .then((answer) => answer.arrayBuffer())
+      .catch(() => {});
+  const reading = [read(0, leave)];
+  await film.changes.until(() => film.running >= 3 && film.bytesSent > 16 * MIB);
+  until = 0;
+  film.behave({ fault: { kind: 'drop' } });
+  // For so long nothing comes.
+  await setTimeout(1_000);
+  const asked = film.requests.length;
+  const seek = new AbortController();
+  reading.push(read(128 * MIB, seek), read(192 * MIB, seek));
+  await film.changes.until(() => film.requests.length >= asked + 3);
+  seek.abort();
+  until = Number.POSITIVE_INFINITY;
+  film.behave({ fault: null });
+  origin.changes.notify();
+  await eventually('all connections are in use again', () => film.running >= 4);
+  leave.abort();
+  await Promise.all(reading);
+}, 60_000);
