@@ -26,7 +26,7 @@ import { WholeFiles } from './downloads/whole-files.ts';
 import { type EntryInfo, toEntryInfo } from './entry-info.ts';
 import { checkUrl, extensionOf, filenameOf, findEntry, keyOfUrl, type Ref } from './entry-key.ts';
 import { checkNamed } from './entry-limits.ts';
-import { SeekwellError } from './errors.ts';
+import { isSeekwellError, SeekwellError, STORAGE_CODES } from './errors.ts';
 import { type Logger, silentLogger } from './logger.ts';
 import { UndiciOriginClient } from './origin/undici-origin-client.ts';
 import { mayRun, processName } from './process-name.ts';
@@ -78,7 +78,8 @@ export class FileCache implements AsyncDisposable, EntryHost {
     const { repository, manager, clock, logger, events, settings, options } = parts;
     const { background = true } = options;
     const only = typeof background === 'number' ? background : null;
-    this.#background = background === false ? null : new BackgroundWork({ repository, manager, clock, logger, fill: settings.fill, only });
+    const plan = (): Promise<void> => this.#prefetcher.planWishes();
+    this.#background = background === false ? null : new BackgroundWork({ ...parts, fill: settings.fill, only, plan });
     const { scrubRate: rate } = options;
     const isBusy = (): boolean => parts.traffic.openReaders > 0 || manager.activeFetches > 0;
     this.#scrubber = rate === undefined ? null : new Scrubber({ ...parts, rate, isBusy });
@@ -184,10 +185,13 @@ export class FileCache implements AsyncDisposable, EntryHost {
     return this.#parts.repository.statistics();
   }
 
-  /** Gives rows of dead processes back to the queue. */
-  sweep(): Promise<void> {
-    const { repository, settings, clock, mayRun } = this.#parts;
-    return sweepDeadProcesses(repository, settings.fill, clock, mayRun);
+  /** Gives rows of dead processes back to the queue, where the database can be written: they cost economy, and nothing that is asked for. */
+  async sweep(): Promise<void> {
+    const { repository, settings, clock, mayRun, logger } = this.#parts;
+    await sweepDeadProcesses(repository, settings.fill, clock, mayRun).catch((error: Error) => {
+      if (!isSeekwellError(error, ...STORAGE_CODES)) throw error;
+      logger.warn({ code: error.code }, `what dead processes were fetching is not given back: ${error.message}`);
+    });
   }
 
   /** Evicts to the quota now, finishes removals that a crash cut short, and removes files that no entry owns. */

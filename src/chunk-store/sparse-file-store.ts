@@ -11,7 +11,8 @@ import { type SharedFile, SparseFile, sendNow, storageFailure } from './sparse-f
 import { SyncThread } from './sync-thread.ts';
 
 const openFile = promisify(open);
-const closeFile = promisify(close);
+/** Never rejects: the descriptor is gone whatever the system says, and what was promised was synced. */
+const closeFile = (fd: number): Promise<void> => new Promise((resolve) => close(fd, () => resolve()));
 
 /** Files stay open this long after their last use, in milliseconds: the next range of a film needs no open. */
 const IDLE_MS = 5_000;

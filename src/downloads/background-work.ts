@@ -20,6 +20,8 @@ export interface BackgroundParts {
   readonly fill: boolean;
   /** Only this entry is worked on; null: all. */
   readonly only: number | null;
+  /** Adds to the queue what could not be added before. */
+  plan(): Promise<void>;
 }
 
 /** Works off the queue when nothing better is to do. The queue is the database's: this only looks at it when something may have changed. */
@@ -62,12 +64,13 @@ export class BackgroundWork {
   }
 
   async #look(): Promise<void> {
-    const { repository, manager, clock, logger, fill } = this.#parts;
+    const { repository, manager, clock, logger, fill, plan } = this.#parts;
     try {
       while (this.#again && !this.#closed) {
         this.#again = false;
         const began = clock.now();
         await repository.sweep(fill, began);
+        await plan();
         manager.limits.noteReaders(await repository.readerLeases(clock.now()));
         await manager.lookAhead.spread();
         while (await this.#startSome());

@@ -325,7 +325,7 @@ export class ChunkDownloader implements FetchUnderWay {
   }
 
   async #bodyEnded(error: SeekwellError | null): Promise<FetchEnd> {
-    if (error !== null) return { kind: 'transient', error, retryAfterMs: null, progress: this.#position > this.#start };
+    if (error !== null) return { kind: 'transient', error, retryAfterMs: null, progress: this.pace.begun };
     if (this.#bodyEnd !== null || this.#heard === null) return { kind: 'done' };
     await this.#recorder?.flush();
     const outcome = await this.#finish(this.#position, this.#heard);

@@ -26,7 +26,7 @@ import { type Granted, LookAhead } from './look-ahead.ts';
 import type { ReaderDemand } from './reader-demand.ts';
 import { RestSharing } from './rest-sharing.ts';
 import { FULL_REST_MS, type Room } from './room.ts';
-import { fairRows, MAX_ROWS, rowsAfter } from './run-rows.ts';
+import { fairRows, MAX_ROWS } from './run-rows.ts';
 import { Signal } from './signal.ts';
 import type { BlockKeeper, Heard } from './span-recorder.ts';
 import type { StorageHealth } from './storage-health.ts';
@@ -93,11 +93,23 @@ export class ChunkManager implements FetchGuide {
       fetches: this.#fetches,
       limits: this.limits,
       claims: this.#claims,
-      start: (entry: EntryRow, offset: number, granted: Granted, priority: Priority) =>
-        void this.#start(entry, { kind: 'from', start: offset, end: granted.end }, granted, priority),
     };
-    this.lookAhead = new LookAhead({ ...shared, repository, settings, demands: this.#demands });
-    this.restSharing = new RestSharing({ ...shared, takeOver: (entry, start, end) => this.#takeOver(entry, start, end) });
+    this.lookAhead = new LookAhead({
+      ...shared,
+      repository,
+      settings,
+      demands: this.#demands,
+      start: (entry, offset, granted, priority, purpose) => void this.#startFrom(entry, offset, granted, priority, purpose),
+      room: this.#room,
+    });
+    this.restSharing = new RestSharing({
+      ...shared,
+      takeOver: (entry, start, end) => this.#takeOver(entry, start, end),
+      start: async (entry, offset, granted, priority) =>
+        priority === PRIORITY.HIGH
+          ? this.lookAhead.begin(entry, offset, granted, null)
+          : void this.#startFrom(entry, offset, granted, priority),
+    });
     this.#givingWay = new GivingWay({ fetches: this.#fetches, limits: this.limits, clock, freed: this.#freed, room: this.#room });
     this.#leases = new LeaseKeeper(parts.repository, parts.clock, this.#fetches, settings.fill);
     this.fills = new FillPlanner({ ...parts, planned: () => this.#room() });
@@ -181,7 +193,7 @@ export class ChunkManager implements FetchGuide {
         // The reader left while the claim was made: nobody would end the fetch.
         if (!this.#demands.holds(entry.id, demand)) return this.#giveBack(entry, offset, outcome.end);
         this.#takeOver(entry, offset, outcome.end);
-        return { kind: 'fetch', fetch: this.#start(entry, { kind: 'from', start: offset, end: outcome.end }, outcome, PRIORITY.CRITICAL) };
+        return { kind: 'fetch', fetch: this.#startFrom(entry, offset, outcome, PRIORITY.CRITICAL) };
       }
       case 'theirs':
         return this.#theirs(entry, offset, outcome);
@@ -205,23 +217,9 @@ export class ChunkManager implements FetchGuide {
     if (underWay !== null) return this.#join(underWay);
     const place = this.limits.admit(entry);
     if (place === null) return this.#waitForConnection(entry, ending);
-    const fetch = this.#start(entry, { kind: 'suffix', length }, null, PRIORITY.CRITICAL);
+    const fetch = this.#start(entry, { kind: 'suffix', length }, null, PRIORITY.CRITICAL, null);
     place();
     return { kind: 'fetch', fetch };
-  }
-
-  /** Fetches the hole at `offset` before its readers get there, unless nobody wants it or somebody fetches it already. */
-  async readAhead(entry: EntryRow, offset: number, rows: number): Promise<void> {
-    if (this.#closed || this.#fetches.hasWholeBody(entry.id) || this.#fetches.holding(entry.id, entry.epoch, offset) !== null) return;
-    const until = this.#demands.wantedUntil(entry, offset);
-    if (until === null || !this.limits.allowsToFollow(entry)) return;
-    const how = {
-      limit: this.#fills(entry) ? null : until,
-      priority: PRIORITY.HIGH,
-      rows: Math.min(rows, this.#demands.rowsFrom(entry, offset)),
-    };
-    const outcome = await this.#claims.claim(entry, offset, how);
-    if (outcome.kind === 'mine') this.#start(entry, { kind: 'from', start: offset, end: outcome.end }, outcome, PRIORITY.HIGH);
   }
 
   /** Starts background work on a pending row, where limits allow it. False: not now. */
@@ -235,7 +233,8 @@ export class ChunkManager implements FetchGuide {
     const outcome = await this.#claims.claim(entry, offset, { limit: null, priority, rows: await this.#rowsFor(entry) });
     if (outcome.kind === 'full') this.#parts.clock.after(FULL_REST_MS, () => this.#room());
     if (outcome.kind !== 'mine') return false;
-    this.#start(entry, { kind: 'from', start: offset, end: outcome.end }, outcome, priority);
+    if (ahead) await this.lookAhead.begin(entry, offset, outcome, row.priority);
+    else this.#startFrom(entry, offset, outcome, priority);
     return true;
   }
 
@@ -256,15 +255,8 @@ export class ChunkManager implements FetchGuide {
   }
 
   nearEnd(fetch: FetchUnderWay): void {
-    const { repository, settings } = this.#parts;
-    const offset = fetch.limit + 1;
-    const follow = async (): Promise<void> => {
-      const view = await repository.readView(fetch.entry.id, offset);
-      if (view === null || view.span !== null || view.entry.epoch !== fetch.entry.epoch) return;
-      await this.readAhead(view.entry, offset, rowsAfter(fetch, settings.chunkSize));
-    };
     // A failure here costs a round trip: the reader asks itself when it gets there.
-    follow().catch(() => {});
+    this.lookAhead.followOn(fetch).catch(() => {});
   }
 
   async claimNext(fetch: FetchUnderWay, offset: number): Promise<EnsureOutcome | null> {
@@ -348,7 +340,7 @@ export class ChunkManager implements FetchGuide {
       if (fetch.entry.epoch !== entry.epoch || fetch.start > start || limit < start) continue;
       fetch.truncate(start - 1);
       // Where that fails their leases end by themselves.
-      if (limit > end) this.#claims.release(entry, { start: end + 1, end: limit }).then(this.#room, () => {});
+      if (limit > end) this.#claims.release(entry, { start: end + 1, end: limit }, true).then(this.#room, () => {});
     }
   }
 
@@ -361,13 +353,19 @@ export class ChunkManager implements FetchGuide {
     return fairRows(left / 2, settings);
   }
 
-  #start(entry: EntryRow, spec: RangeSpec, claim: Granted | null, priority: Priority): ChunkDownloader {
+  #startFrom(entry: EntryRow, offset: number, granted: Granted, priority: Priority, purpose: Priority | null = null): ChunkDownloader {
+    return this.#start(entry, { kind: 'from', start: offset, end: granted.end }, granted, priority, purpose);
+  }
+
+  #start(entry: EntryRow, spec: RangeSpec, claim: Granted | null, priority: Priority, idle: Priority | null): ChunkDownloader {
     const hasSpans = claim?.hasSpans ?? false;
-    const purpose = claim?.requested === true ? PRIORITY.MEDIUM : priority === PRIORITY.LOW ? PRIORITY.LOW : null;
+    const purpose = claim?.requested === true ? PRIORITY.MEDIUM : priority === PRIORITY.LOW ? PRIORITY.LOW : idle;
     const expected = knownVersion(entry);
     const task: FetchTask = { entry, spec, claimedEnd: claim?.end ?? null, priority, purpose, expected, hasSpans };
     const fetch = new ChunkDownloader(task, { ...this.#parts, guide: this, quota: this.#parts.settings.quota });
     this.#fetches.add(fetch, spec);
+    // The claim was granted just before nothing was any more.
+    if (this.#closed) fetch.stop();
     this.#leases.keep();
     const run = this.#run(fetch);
     this.#running.add(run);

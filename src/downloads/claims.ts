@@ -44,9 +44,10 @@ export class Claims {
     }
   }
 
-  release({ id: entryId, epoch }: Pick<EntryRow, 'id' | 'epoch'>, range: ByteRange): Promise<void> {
+  /** @param spareReaders what was claimed for a waiting reader meanwhile stays held */
+  release({ id: entryId, epoch }: Pick<EntryRow, 'id' | 'epoch'>, range: ByteRange, spareReaders = false): Promise<void> {
     const { repository, clock, settings } = this.#parts;
-    return repository.release({ entryId, epoch, range, fill: settings.fill }, clock.now());
+    return repository.release({ entryId, epoch, range, fill: settings.fill, spareReaders }, clock.now());
   }
 
   /** From now on nothing is granted. Resolves when what was asked for before is answered. */

@@ -52,8 +52,9 @@ export class ConnectionLimits {
     const origin = originOf(entry.originalUrl);
     if (fetches.hasWholeBody(entry.id) || this.#waiting.of(origin) > 0) return false;
     const open = fetches.countAt(origin) + this.#admitted.of(origin);
-    if (fetches.countOf(entry.id) >= settings.connections || open >= settings.connectionsPerOrigin) {
-      if (priority < PRIORITY.MEDIUM) this.#makePlace(origin);
+    const entryIsFull = fetches.countOf(entry.id) >= settings.connections;
+    if (entryIsFull || open >= settings.connectionsPerOrigin) {
+      if (priority < PRIORITY.MEDIUM) this.#makePlace(origin, entryIsFull ? entry.id : null);
       return false;
     }
     if (!this.#of(origin).allows(open)) return false;
@@ -77,7 +78,8 @@ export class ConnectionLimits {
   admit(entry: EntryRow): (() => void) | null {
     const origin = originOf(entry.originalUrl);
     if (!this.#isFull(origin)) return this.#admitted.add(origin);
-    this.#parts.fetches.leastUrgentAt(origin)?.stop();
+    const { fetches } = this.#parts;
+    if (!fetches.hasStoppingAt(origin)) fetches.leastUrgentAt(origin)?.stop();
     return null;
   }
 
@@ -104,8 +106,11 @@ export class ConnectionLimits {
   }
 
   /** Background work gives a connection up for what a reader will want. */
-  #makePlace(origin: string): void {
-    const least = this.#parts.fetches.leastUrgentAt(origin);
+  #makePlace(origin: string, entryId: number | null): void {
+    const { fetches } = this.#parts;
+    // One place at a time: that of one that is about to end is free soon.
+    if (fetches.hasStoppingAt(origin)) return;
+    const least = fetches.leastUrgentAt(origin, entryId);
     if (least !== null && least.priority >= PRIORITY.MEDIUM && !least.wholeBody) least.stop();
   }
 

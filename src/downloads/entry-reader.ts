@@ -253,13 +253,14 @@ export class EntryReader {
 
   async #throughHasBytes(through: PassThrough): Promise<boolean> {
     try {
-      if (await through.hasBytes(this.#end)) return true;
+      const has = await through.hasBytes(this.#end);
+      if (has || this.#end.aborted) return has;
       this.#ended = this.opened.description.total === null;
       if (!this.#ended) throw new SeekwellError('ORIGIN_UNREACHABLE', 'the origin ended the transfer too early');
     } catch (error) {
       this.#dropThrough();
       if (!(error instanceof SeekwellError)) throw error;
-      await this.#patience.failed(error, { begun: this.#begun, progress: this.#begun }, this.#end);
+      await this.#patience.failed(error, { begun: this.#begun, progress: through.gave }, this.#end);
     }
     return false;
   }
@@ -303,6 +304,7 @@ export class EntryReader {
     const { manager, clock } = this.#parts;
     if (!this.#options.mayFetch) throw new SeekwellError('INCOMPLETE', 'these bytes are not cached');
     await this.#patience.backoff(this.#entry.retryAt, this.#end);
+    this.#refuseWhenClosed();
     const { spec } = this.#options;
     const asker = { demand: this.#demand, ending: this.#end, probe: this.#options.probe === true };
     const acquired =
@@ -324,18 +326,11 @@ export class EntryReader {
     } catch (error) {
       if (!(error instanceof SeekwellError)) throw error;
       if (error.code === 'ORIGIN_CHANGED') {
-        await this.#forgetOldVersion();
+        if (this.#opened !== null) await this.#parts.consequences.superseded(this.#entry, this.#opened.description).catch(() => {});
         throw error;
       }
       await this.#patience.failed(error, { begun: this.#begun, progress: false }, this.#end);
     }
-  }
-
-  /** Where nothing can be kept no fetch notices that the resource changed: whoever comes next would ask for the old version again. */
-  async #forgetOldVersion(): Promise<void> {
-    const known = knownVersion(this.#entry);
-    if (known === null || this.#opened === null || !sameVersion(known, this.#opened.description)) return;
-    await this.#parts.consequences.changed(this.#entry).catch(() => {});
   }
 
   /** The fetch this reader waited for ended: what now? */
@@ -376,7 +371,7 @@ export class EntryReader {
     if (this.#readAheadFrom === next || next > this.#demand.end || !this.#options.mayFetch) return;
     if (next - this.#demand.position > this.#demand.lookahead() / 2) return;
     this.#readAheadFrom = next;
-    void this.#parts.manager.readAhead(this.#entry, next, 1).catch(() => {});
+    void this.#parts.manager.lookAhead.follow(this.#entry, next, 1).catch(() => {});
   }
 
   #refuseOtherVersion(version: Description): void {

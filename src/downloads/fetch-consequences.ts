@@ -1,6 +1,8 @@
 import type { Clock } from '../clock.ts';
 import { backoffMs } from '../core/backoff.ts';
+import { PRIORITY } from '../core/priority.ts';
 import { redactedUrl } from '../core/redacted-url.ts';
+import { type Description, sameVersion } from '../core/validator.ts';
 import { asSeekwellError, isSeekwellError, STORAGE_CODES } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Randomness } from '../randomness.ts';
@@ -16,6 +18,11 @@ import { StorageHealth } from './storage-health.ts';
 const MAX_CHANGES = 3;
 const CHANGE_WINDOW_MS = 10 * 60_000;
 const NO_PROGRESS = { retryAfterMs: null, progress: false };
+
+/** Whether the fetch, or what is fetched in its place, would be asked for again at once though no reader waits for it. */
+function isUnawaited({ purpose, priority }: ChunkDownloader): boolean {
+  return purpose !== null || priority !== PRIORITY.CRITICAL;
+}
 
 export interface ConsequenceParts {
   readonly repository: CacheRepository;
@@ -80,6 +87,12 @@ export class FetchConsequences {
     await removal.removeBytes(entry);
   }
 
+  /** As `changed`, where `old` is still what is recorded: where nothing can be kept no fetch notices, and whoever comes next would ask for `old` again. */
+  async superseded(entry: EntryRow, old: Description): Promise<void> {
+    const known = knownVersion(entry);
+    if (known !== null && sameVersion(known, old)) await this.changed(entry);
+  }
+
   async #release(fetch: ChunkDownloader, end: FetchEnd): Promise<void> {
     if (fetch.limit < fetch.start) return;
     const { repository, fill, clock } = this.#parts;
@@ -102,13 +115,13 @@ export class FetchConsequences {
         return this.#delay(fetch, end.error.message, end);
       case 'unsatisfiable':
         await this.#finish(fetch.entry, end.total);
-        if (fetch.purpose !== null) await this.#delay(fetch, 'the origin says that the range lies beyond the end', NO_PROGRESS);
+        if (isUnawaited(fetch)) await this.#delay(fetch, 'the origin says that the range lies beyond the end', NO_PROGRESS);
         return;
       case 'done':
-        if (fetch.isIdle && fetch.purpose !== null) await this.#delay(fetch, 'another process receives the whole resource', NO_PROGRESS);
+        if (fetch.isIdle && isUnawaited(fetch)) await this.#delay(fetch, 'another process receives the whole resource', NO_PROGRESS);
         return;
       case 'uncacheable':
-        if (fetch.purpose !== null) await this.#delay(fetch, end.error.message, NO_PROGRESS);
+        if (isUnawaited(fetch)) await this.#delay(fetch, end.error.message, NO_PROGRESS);
         return;
       case 'broken':
         // The disk or the database: `storage` has said so.

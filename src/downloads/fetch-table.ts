@@ -89,16 +89,23 @@ export class FetchTable {
   }
 
   /** Of the fetches from this origin that no reader waits for the one that matters least; null where readers wait for all. */
-  leastUrgentAt(origin: string): ChunkDownloader | null {
+  leastUrgentAt(origin: string, entryId: number | null = null): ChunkDownloader | null {
     let least: ChunkDownloader | null = null;
-    for (const fetch of this.unawaitedAt(origin)) if (least === null || fetch.priority > least.priority) least = fetch;
+    for (const fetch of this.unawaitedAt(origin))
+      if ((entryId === null || fetch.entry.id === entryId) && (least === null || fetch.priority > least.priority)) least = fetch;
     return least;
   }
 
-  /** Whether another fetch got bytes from the origin of `fetch` beside it. */
-  hasFlowingBeside(fetch: ChunkDownloader): boolean {
-    for (const other of this.#byOrigin.get(fetch.origin) ?? [])
-      if (other !== fetch && !other.stopping && other.pace.cameBeside(fetch.pace)) return true;
+  /** Whether a fetch from this origin is about to end. */
+  hasStoppingAt(origin: string): boolean {
+    for (const { stopping } of this.#byOrigin.get(origin) ?? []) if (stopping) return true;
+    return false;
+  }
+
+  /** Whether another fetch got bytes beside `fetch`, of the same resource or of any from its origin. */
+  hasFlowingBeside(fetch: ChunkDownloader, which: 'of the resource' | 'from the origin'): boolean {
+    const others = which === 'of the resource' ? this.of(fetch.entry.id) : (this.#byOrigin.get(fetch.origin) ?? []);
+    for (const other of others) if (other !== fetch && !other.stopping && other.pace.cameBeside(fetch.pace)) return true;
     return false;
   }
 

@@ -35,9 +35,14 @@ export class GivingWay {
   async after(fetch: ChunkDownloader, end: FetchEnd): Promise<FetchEnd> {
     const { fetches, limits, freed } = this.#parts;
     if (end.kind !== 'transient') return end;
-    if (end.overloaded === true || (!end.progress && fetches.hasFlowingBeside(fetch))) limits.overloaded(fetch);
+    // Any other answer is about the resource, and about how many ask only where others are answered.
+    const refused = end.overloaded ?? (!end.progress && end.error.code !== 'ORIGIN_WRONG');
+    const flows = !end.progress && fetches.hasFlowingBeside(fetch, refused ? 'from the origin' : 'of the resource');
+    if (end.overloaded === true || flows) limits.overloaded(fetch);
     const others =
-      end.progress || fetch.priority !== PRIORITY.CRITICAL ? [] : fetches.unawaitedAt(fetch.origin).filter((other) => !other.wholeBody);
+      !refused || end.progress || fetch.priority !== PRIORITY.CRITICAL
+        ? []
+        : fetches.unawaitedAt(fetch.origin).filter((other) => !other.wholeBody);
     if (others.length === 0) return end;
     this.#keepAway(fetch);
     for (const other of others) other.stop();

@@ -6,8 +6,9 @@ import type { ConnectionLimits } from './connection-limits.ts';
 import type { DemandTable } from './demand-table.ts';
 import type { DownloadSettings } from './download-settings.ts';
 import type { FetchTable } from './fetch-table.ts';
+import type { FetchUnderWay } from './fetch-task.ts';
 import type { ReaderDemand } from './reader-demand.ts';
-import { fairRows } from './run-rows.ts';
+import { fairRows, rowsAfter } from './run-rows.ts';
 
 /** Spans, rows and fetches that are passed over in search of a hole; beyond that it is looked for another time. */
 const MAX_STEPS = 32;
@@ -21,11 +22,16 @@ export interface LookAheadParts {
   readonly limits: ConnectionLimits;
   readonly claims: Claims;
   readonly settings: DownloadSettings;
-  /** Fetches what was granted from `offset` on. */
-  start(entry: EntryRow, offset: number, granted: Granted, priority: Priority): void;
+  /**
+   * Fetches what was granted from `offset` on.
+   * @param purpose as what it goes on when no reader wants it; null: as what the claim was made for, or not at all
+   */
+  start(entry: EntryRow, offset: number, granted: Granted, priority: Priority, purpose: Priority | null): void;
+  /** There may be something to start. */
+  room(): void;
 }
 
-/** Gives readers that take bytes as fast as they come more connections, to what lies nearest ahead of them. */
+/** Fetches what readers will come to, and gives those that take bytes as fast as they come more connections, to what lies nearest ahead of them. */
 export class LookAhead {
   readonly #parts: LookAheadParts;
 
@@ -41,6 +47,43 @@ export class LookAhead {
       for (const [entryId, demands] of this.#parts.demands.hungry()) {
         for (const demand of demands) if (await this.#openFor(entryId, demand)) opened = true;
       }
+    }
+  }
+
+  /** Fetches what follows `fetch`, which will soon have all it holds, for those who read on. */
+  async followOn(fetch: FetchUnderWay): Promise<void> {
+    const { repository, settings } = this.#parts;
+    const offset = fetch.limit + 1;
+    const view = await repository.readView(fetch.entry.id, offset);
+    if (view === null || view.span !== null || view.entry.epoch !== fetch.entry.epoch) return;
+    await this.follow(view.entry, offset, rowsAfter(fetch, settings.chunkSize));
+  }
+
+  /** Fetches the hole at `offset` before its readers get there, unless nobody wants it or somebody fetches it already. */
+  async follow(entry: EntryRow, offset: number, rows: number): Promise<void> {
+    const { fetches, demands, limits, claims, settings } = this.#parts;
+    if (fetches.hasWholeBody(entry.id) || fetches.holding(entry.id, entry.epoch, offset) !== null) return;
+    const until = demands.wantedUntil(entry, offset);
+    if (until === null || !limits.allowsToFollow(entry)) return;
+    const outcome = await claims.claim(entry, offset, {
+      limit: settings.fill && entry.fillAllowed ? null : until,
+      priority: PRIORITY.HIGH,
+      rows: Math.min(rows, demands.rowsFrom(entry, offset)),
+    });
+    if (outcome.kind === 'mine') await this.begin(entry, offset, outcome, null);
+  }
+
+  /**
+   * Fetches what was granted ahead of readers. They may have left while the claim was made: then nobody would end the fetch.
+   * @param purpose as what it goes on without them; null: it is given back
+   */
+  async begin(entry: EntryRow, offset: number, granted: Granted, purpose: Priority | null): Promise<void> {
+    const { demands, claims, start, room } = this.#parts;
+    if (demands.wantedUntil(entry, offset) !== null) start(entry, offset, granted, PRIORITY.HIGH, purpose);
+    else if (purpose !== null) start(entry, offset, granted, purpose, purpose);
+    else {
+      await claims.release(entry, { start: offset, end: granted.end });
+      room();
     }
   }
 
@@ -63,7 +106,7 @@ export class LookAhead {
         rows: fairRows(Math.min(demand.horizon() - offset + 1, (until - offset + 1) / 2), settings),
       });
       if (outcome.kind === 'mine') {
-        this.#parts.start(view.entry, offset, outcome, PRIORITY.HIGH);
+        await this.begin(view.entry, offset, outcome, null);
         return true;
       }
       if (outcome.kind === 'present') offset = outcome.span.end + 1;

@@ -14,6 +14,7 @@ export class PassThrough {
   readonly start: number;
   readonly #queue: BodyQueue;
   readonly #arrived: Signal;
+  #gave = false;
 
   private constructor(description: Description, start: number, queue: BodyQueue, arrived: Signal) {
     this.start = start;
@@ -58,6 +59,11 @@ export class PassThrough {
     }
   }
 
+  /** Bytes were taken. */
+  get gave(): boolean {
+    return this.#gave;
+  }
+
   /** Waits until bytes are there; false at the end, and when `signal` fires. @throws SeekwellError when the connection breaks off */
   async hasBytes(signal?: Ending): Promise<boolean> {
     while (this.#queue.bytes === 0) {
@@ -77,6 +83,7 @@ export class PassThrough {
       count += chunk.length;
     }
     this.#queue.letFlow();
+    this.#gave ||= count > 0;
     return count;
   }
 

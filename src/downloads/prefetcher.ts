@@ -31,6 +31,8 @@ export interface PrefetcherParts {
 /** Asks for bytes in the background, and waits for them where somebody wants to. */
 export class Prefetcher {
   readonly #parts: PrefetcherParts;
+  /** What was asked for of resources whose origin did not tell what they are, by entry. Lost with the process, except for the first row. */
+  readonly #wishes = new Map<number, readonly RangeSpec[] | null>();
 
   constructor(parts: PrefetcherParts) {
     this.#parts = parts;
@@ -45,7 +47,24 @@ export class Prefetcher {
     await this.#planRanges(entry.id, [{ start: 0, end: this.#parts.chunkSize - 1 }]);
     void this.learn(entry)
       .then((learned) => this.#plan(learned, specs))
-      .catch((error: Error) => this.#parts.logger.info({ entryId: entry.id }, `a prefetch waits for its origin: ${error.message}`));
+      .catch((error: Error) => {
+        this.#parts.logger.info({ entryId: entry.id }, `a prefetch waits for its origin: ${error.message}`);
+        const before = this.#wishes.has(entry.id) ? this.#wishes.get(entry.id) : [];
+        this.#wishes.set(entry.id, specs === null || !before ? null : [...before, ...specs]);
+      });
+  }
+
+  /** Plans what was asked for while nobody knew what the resource is, where somebody does now. */
+  async planWishes(): Promise<void> {
+    const { repository } = this.#parts;
+    for (const [id, specs] of this.#wishes) {
+      const entry = await repository.getEntry(id);
+      const known = entry !== null && knownVersion(entry) !== null;
+      // Removed or paused meanwhile: the first row is gone too.
+      const over = entry === null || (entry.errorMessage === null && !(await repository.hasPendingDownloads(id)));
+      if (known || over) this.#wishes.delete(id);
+      if (known) await this.#plan(entry, specs);
+    }
   }
 
   /** Asks the origin what the resource is, where that is not known. @throws SeekwellError what keeps it from being known */
@@ -64,12 +83,15 @@ export class Prefetcher {
         },
       );
       // The first byte is recorded with what the origin told: then everybody knows.
-      if (reader.opened.description.total !== 0) {
-        reader.begin(first);
-        await reader.read(Buffer.alloc(1));
-        await this.#describe(reader);
+      try {
+        if (reader.opened.description.total !== 0) {
+          reader.begin(first);
+          await reader.read(Buffer.alloc(1));
+          await this.#describe(reader);
+        }
+      } finally {
+        await reader.close();
       }
-      await reader.close();
       await this.#changeOf(entry.id, signal);
       current = await this.#entry(repository, entry.id);
       if (knownVersion(current) === null) await pause(clock, LOOK_MS, signal);

@@ -14,8 +14,8 @@ export interface RestSharingParts {
   readonly claims: Claims;
   /** A claim took `start` to `end` from who fetches it here. */
   takeOver(entry: EntryRow, start: number, end: number): void;
-  /** Fetches what was granted from `offset` on. */
-  start(entry: EntryRow, offset: number, granted: Granted, priority: Priority): void;
+  /** Fetches what was granted from `offset` on, where it is still wanted. */
+  start(entry: EntryRow, offset: number, granted: Granted, priority: Priority): Promise<void>;
 }
 
 /** Has connections that found no row take part in what others still have to do, so that all end together. */
@@ -40,7 +40,7 @@ export class RestSharing {
     const outcome = await claims.claim(entry, middle, { limit, priority: PRIORITY.CRITICAL, heldAs: priority, rows: 1 }, priority);
     if (outcome.kind !== 'mine') return false;
     this.#parts.takeOver(entry, middle, outcome.end);
-    this.#parts.start(entry, middle, outcome, priority);
+    await this.#parts.start(entry, middle, outcome, priority);
     return true;
   }
 }

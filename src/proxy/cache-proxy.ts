@@ -106,7 +106,10 @@ export class CacheProxy {
   #webBody(answer: StreamAnswer, reader: EntryReader, signal: AbortSignal, over: () => void): ReadableStream<Uint8Array> {
     const stream = { entryId: answer.entryId ?? 0, streamId: ++this.#lastStreamId };
     const chunks = chunksOf(reader);
+    let finished = false;
     const finish = async (): Promise<void> => {
+      if (finished) return;
+      finished = true;
       over();
       await reader.close();
       this.#cache.emitter.emit('streamClosed', stream);

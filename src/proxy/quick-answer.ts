@@ -44,7 +44,7 @@ export class QuickAnswers {
     const start = Number(match[1]);
     if (Number(match[2]) - start >= MAX_BYTES) return null;
     const key = this.#keyOf(path);
-    const view = key === null ? null : this.#cache.recentView(key, start, this.#askToken);
+    const view = key === null ? null : this.#recentView(key, start);
     const total = view?.entry.expectedTotalSize ?? 0;
     if (view === null || total === null || start >= total) return null;
     const range = { start, end: Math.min(Number(match[2]), total - 1) };
@@ -55,6 +55,15 @@ export class QuickAnswers {
     if (sent === null) return null;
     const rest = { start: start + sent, end: range.end };
     return { view, range: rest.start > rest.end ? null : rest };
+  }
+
+  /** Where the database cannot be asked, the ordinary way says so: nobody above would hear of what is thrown here. */
+  #recentView(key: EntryKey, offset: number): ReadView | null {
+    try {
+      return this.#cache.recentView(key, offset, this.#askToken);
+    } catch {
+      return null;
+    }
   }
 
   /** Asked once for all requests that had come when this turn of the event loop began: none of them came after it was asked. */

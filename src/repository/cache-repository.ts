@@ -202,7 +202,7 @@ export interface HeldRow extends ByteRange {
 }
 
 /** Nothing is given up where the epoch moved: what is leased there now belongs to another fetch. */
-export type ReleaseRequest = { entryId: number; epoch: number; range: ByteRange; fill: boolean };
+export type ReleaseRequest = { entryId: number; epoch: number; range: ByteRange; fill: boolean; spareReaders?: boolean };
 
 /** A row that is leased for a reader, by this process or another. */
 export interface ReaderLease {

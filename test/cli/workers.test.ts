@@ -232,3 +232,17 @@ test('limits are divided, so that all workers together keep them', async () => {
   });
   expect(dividedSettings(await loadSettings({ workers: '8' }, {}))).toMatchObject({ connectionsPerOrigin: 1, limitRate: null });
 });
+
+test.each(['3', '7'])('%s workers share what does not divide by them: bytes a second are whole', async (workers) => {
+  const flags = { workers, limitRate: '1000001', backgroundLimitRate: '2' };
+  const { limitRate, backgroundLimitRate, scrubRate } = dividedSettings(await loadSettings(flags, {}));
+  for (const rate of [limitRate, backgroundLimitRate, scrubRate]) {
+    expect(Number.isInteger(rate)).toBe(true);
+    expect(rate).toBeGreaterThan(0);
+  }
+});
+
+test('three workers start with what is set without any option', async () => {
+  const daemon = await Daemon.start({ cacheDir: await temporaryFolder(), args: ['--workers', '3'] });
+  expect(childrenOf(daemon.pid)).toHaveLength(3);
+});

@@ -23,6 +23,7 @@ function workOn(clock: ManualClock, sweep: () => number, nextWorkAt: (now: numbe
     logger: silentLogger,
     fill: true,
     only: null,
+    plan: async () => {},
   });
 }
 

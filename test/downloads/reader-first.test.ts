@@ -136,3 +136,25 @@ test('readers of the end of a resource that nobody knows yet share a request', a
   for (const body of await Promise.all([first, ...others])) expect(body.equals(film.bytes(film.size - body.length))).toBe(true);
   expect(film.distinctBytes()).toBe(film.bytesSent);
 });
+
+test('a resource that fails ends nothing that is fetched ahead of the readers of another one', async () => {
+  const origin = await ScriptedOrigin.start();
+  const film = origin.add('/film.mkv', { size: 256 * MIB, rate: 2 * MIB });
+  const failing = origin.add('/failing.mkv', { size: MIB, status: 500 });
+  const server = await CacheServer.start({ cacheDir: await temporaryFolder(), fill: 'never' });
+  player(await server.streamOf(film.url), 0);
+  await film.changes.until(() => film.requests.filter(({ outcome, bytesSent }) => outcome === 'running' && bytesSent > MIB).length === 4);
+  expect((await fetch(await server.streamOf(failing.url))).status).toBe(503);
+  expect(film.requests.filter(({ outcome }) => outcome === 'client-closed')).toHaveLength(0);
+});
+
+test('a reader that has all connections of its film ends no work on another one at an origin that has room', async () => {
+  const origin = await ScriptedOrigin.start();
+  const film = origin.add('/film.mkv', { size: 256 * MIB, rate: 2 * MIB });
+  const other = origin.add('/other.mkv', { size: 256 * MIB, rate: 2 * MIB });
+  const server = await CacheServer.start({ cacheDir: await temporaryFolder(), connections: 2, connectionsPerOrigin: 16, fill: 'never' });
+  await filling(server, film, 2);
+  const reader = player(await server.streamOf(other.url), 0);
+  await eventually('it has all its connections', () => other.running === 2 && reader.bytes() > 4 * MIB);
+  expect(film.requests.filter(({ outcome }) => outcome === 'client-closed')).toHaveLength(0);
+});

@@ -1,8 +1,11 @@
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 import { falseSpans, recordedSpans } from '../support/cache-folder.ts';
-import { Daemon, type EntryJson } from '../support/daemon.ts';
+import { Daemon, type EntryJson, seekwell } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
 import { type DiskCall, FailingDisk } from '../support/failing-disk.ts';
 import { requirePrograms } from '../support/require-program.ts';
@@ -57,6 +60,14 @@ interface Warning {
   readonly code?: string;
   readonly why?: string;
   readonly start?: number;
+}
+
+/** The answer to a request for a thousand bytes on a new connection. */
+async function statusOnItsOwn(url: string): Promise<number | undefined> {
+  const [response] = (await once(get(url, { agent: false, headers: { range: 'bytes=1000-1999' } }), 'response')) as [IncomingMessage];
+  response.resume();
+  await once(response, 'end');
+  return response.statusCode;
 }
 
 function warnings(daemon: Daemon): Warning[] {
@@ -138,6 +149,66 @@ describe.skipIf(!requirePrograms('c++'))('a disk that answers EIO', () => {
       await it.disk.mend();
       await untilComplete(it, true);
       expect(await falseOnes(it)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'to closing of a cache file: nothing is lost, and nobody hears of it',
+    async () => {
+      const it = await stage();
+      await it.disk.fail(['c'], '/files/');
+      await read(it);
+      // Files that nobody reads are closed after 5 s.
+      await eventually('a file was closed', async () => (await it.disk.failures('c')) > 0, PATIENCE_MS);
+      await readAround(it);
+      expect(await it.daemon.stop()).toBe(0);
+      expect(warnings(it.daemon)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'to reads of the database, right when another process has written: short ranges are refused, and served when it is over',
+    async () => {
+      const it = await stage();
+      await read(it);
+      await untilComplete(it, false);
+      // What was asked a moment ago is remembered, as long as nobody writes.
+      for (let time = 0; time < 5; time++) expect(await statusOnItsOwn(it.entry.streamUrl)).toBe(206);
+      await it.disk.fail(['r'], '/seekwell.db');
+      const database = new Database(join(it.cacheDir, 'seekwell.db'));
+      database.exec('UPDATE cache_entries SET access_count = access_count + 1');
+      database.close();
+      // On connections of their own: one on which something else was asked takes another way.
+      expect(await statusOnItsOwn(it.entry.streamUrl)).toBeGreaterThanOrEqual(500);
+      expect(await it.disk.failures('r')).toBeGreaterThan(0);
+      await it.disk.mend();
+      await eventually('it is served', async () => (await statusOnItsOwn(it.entry.streamUrl)) === 206, PATIENCE_MS);
+      await readAround(it);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'to writes to the database, while commands look at what a killed daemon was fetching',
+    async () => {
+      const it = await stage();
+      it.film.behave({ fault: { kind: 'stall', after: MIB } });
+      // One stays, so that nobody has to mend the database when it is opened.
+      const other = await startOn(it);
+      const reading = fetch(other.entry.streamUrl)
+        .then((answer) => answer.arrayBuffer())
+        .catch(() => {});
+      await eventually('it fetches', async () => (await it.daemon.entry(it.entry.id)).downloadedBytes > 0);
+      await it.disk.fail(['w'], '/seekwell.db');
+      await other.daemon.kill9();
+      await reading;
+      for (const command of ['ls', 'status']) {
+        const ended = await seekwell([command, '--cache-dir', it.cacheDir], { env: it.disk.env });
+        expect(ended).toMatchObject({ code: 0 });
+        expect(ended.stderr).not.toMatch(/^\s+at /m);
+      }
     },
     TIMEOUT_MS,
   );

@@ -43,6 +43,28 @@ describe('a caller that leaves while the origin says nothing', () => {
     expect(resource.requests).toHaveLength(1);
   });
 
+  test.each(['read', 'fetch'] as const)(
+    'of %s, whose length nobody knows and nothing is kept of: half of it is not taken for all',
+    async (what) => {
+      const resource = await film({ lengthKnown: false, ranges: false, fault: { kind: 'stall', after: MIB } });
+      const cache = await openCache({ fill: 'never', maxSize: 1 });
+      const entry = await cache.add({ url: resource.url, source: 'films', media: '42' });
+      const { signal, ...caller } = abortable();
+      const calls = {
+        read: async () => entry.read({ signal }),
+        fetch: async () => (await cache.fetch(new Request('media://cache/stream/films/42/original', { signal }))).body ?? [],
+      };
+      let got = 0;
+      const reading = (async () => {
+        for await (const bytes of await calls[what]()) got += bytes.length;
+      })();
+      const failure = expect(reading).rejects.toBe(caller.reason);
+      await eventually('half of it is there', () => got === MIB);
+      caller.abort();
+      await failure;
+    },
+  );
+
   test('in the middle of a body of fetch', async () => {
     const resource = await film({ fault: { kind: 'stall', after: MIB } });
     const cache = await openCache();

@@ -1,10 +1,11 @@
 // A disk that fails, for one program: preloaded into it (LD_PRELOAD), this gives EIO instead of what the system would do. The file that FAILING_DISK names
-// says to what and where: a line of letters (r: reads, w: writes, s: syncs) and a line that the file's path must have in it. Each failure adds a letter to
+// says to what and where: a line of letters (r: reads, w: writes, s: syncs, c: closing) and a line that the file's path must have in it. Each failure adds a letter to
 // the file of that name with ".failures" behind it. test/support/failing-disk.ts compiles it.
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,9 @@ void count(const char* control, char what) {
   syscall(SYS_close, fd);
 }
 
+/** This looks what is to fail, and its own calls are none of those. */
+thread_local bool looking = false;
+
 /** Whether a call of this kind on `fd` is to fail; errno says with what. */
 bool fails(char what, int fd) {
   const char* control = getenv("FAILING_DISK");
@@ -45,6 +49,7 @@ bool fails(char what, int fd) {
   }
   char wanted[4096], name[64], path[4096];
   bool failing = false;
+  looking = true;
   if (contentsOf(control, wanted, sizeof wanted)) {
     char* where = strchr(wanted, '\n');
     if (where != nullptr) {
@@ -57,6 +62,7 @@ bool fails(char what, int fd) {
     }
   }
   if (failing) count(control, what);
+  looking = false;
   errno = failing ? EIO : before;
   return failing;
 }
@@ -89,3 +95,19 @@ FAILING(ssize_t, preadv64, 'r', (int fd, const iovec* parts, int count, off64_t 
 FAILING(ssize_t, pwrite64, 'w', (int fd, const void* from, size_t size, off64_t at), (fd, from, size, at))
 FAILING(ssize_t, pwritev64, 'w', (int fd, const iovec* parts, int count, off64_t at), (fd, parts, count, at))
 #endif
+
+/** libuv closes through this one. The system closes the descriptor all the same. */
+extern "C" long syscall(long number, ...) {
+  static auto call = real("syscall", static_cast<long (*)(long, ...)>(nullptr));
+  va_list list;
+  va_start(list, number);
+  long arguments[6];
+  for (long& argument : arguments) argument = va_arg(list, long);
+  va_end(list);
+  auto [a, b, c, d, e, f] = arguments;
+  bool failing = number == SYS_close && !looking && fails('c', static_cast<int>(a));
+  long result = call(number, a, b, c, d, e, f);
+  if (!failing) return result;
+  errno = EIO;
+  return -1;
+}

@@ -6,8 +6,8 @@ import { programPath } from './require-program.ts';
 
 const SOURCE = fileURLToPath(new URL('failing-disk.cc', import.meta.url));
 
-/** What can fail: reads, writes, syncs. */
-export type DiskCall = 'r' | 'w' | 's';
+/** What can fail: reads, writes, syncs, closing. */
+export type DiskCall = 'r' | 'w' | 's' | 'c';
 
 /** A disk that answers EIO when it is told to, for the daemons that are started with its `env`. Theirs alone, and without root. */
 export class FailingDisk {

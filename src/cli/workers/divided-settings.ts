@@ -17,8 +17,13 @@ export function dividedSettings(settings: Settings): Settings {
     ...settings,
     connections: Math.max(1, Math.floor(connections / workers)),
     connectionsPerOrigin: Math.floor(connectionsPerOrigin / workers),
-    limitRate: limitRate === null ? null : limitRate / workers,
-    backgroundLimitRate: backgroundLimitRate === null ? null : backgroundLimitRate / workers,
-    scrubRate: scrubRate === null ? null : scrubRate / workers,
+    limitRate: partOf(limitRate, workers),
+    backgroundLimitRate: partOf(backgroundLimitRate, workers),
+    scrubRate: partOf(scrubRate, workers),
   };
+}
+
+/** Whole bytes a second, and never none. */
+function partOf(rate: number | null, workers: number): number | null {
+  return rate === null ? null : Math.max(1, Math.floor(rate / workers));
 }

@@ -86,7 +86,10 @@ export class Claims {
     if (entry === undefined || entry.epoch !== request.epoch) return;
     const { start, end } = request.range;
     const rows = this.#write.leasedRowsOf.all({ id: request.entryId, owner: this.#owner, start, end }) as RawRow[];
-    for (const row of rows) this.#giveBack(row, request.fill && entry.fill_allowed === 1);
+    for (const row of rows) {
+      if (request.spareReaders === true && row.priority === PRIORITY.CRITICAL) continue;
+      this.#giveBack(row, request.fill && entry.fill_allowed === 1);
+    }
   }
 
   sweep(fill: boolean, now: number, dead: readonly string[] = []): number {

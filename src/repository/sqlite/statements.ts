@@ -134,7 +134,7 @@ VALUES ($id, $start, $end, $priority, $requested, $owner, $until)`,
   deleteRow: 'DELETE FROM cache_download_queue WHERE id = $row',
   unleaseRow: 'UPDATE cache_download_queue SET leased_by = NULL, lease_until = NULL, priority = $priority WHERE id = $row',
   leasedRowsOf: `
-SELECT id, start_byte, end_byte, user_requested FROM cache_download_queue
+SELECT id, start_byte, end_byte, priority, user_requested FROM cache_download_queue
 WHERE cache_entry_id = $id AND leased_by = $owner AND start_byte <= $end AND end_byte >= $start`,
   renew: `
 UPDATE cache_download_queue SET lease_until = $until WHERE leased_by = $owner
