@@ -76,7 +76,8 @@ async function whileFilling(roundTripMs, rounds) {
 
 /**
  * @param {Target[]} targets @param {number} rounds @param {number} from each round seeks to another place beyond this one
- * @param {(() => Promise<void>) | null} reconnect makes everybody's next request to the origin need a new connection; null: connections are kept
+ * @param {(() => Promise<void>) | null} reconnect has the origin close connections that it has answered on and that lie idle; one that a cache opened ahead and never
+ *   used stays. Null: connections are kept
  */
 async function measure(targets, rounds, from, reconnect) {
   const samples = new Samples();

@@ -200,9 +200,9 @@ export class ChunkDownloader implements FetchUnderWay {
   }
 
   async #transfer(): Promise<FetchEnd> {
-    const { entry, spec, expected } = this.#task;
+    const { entry, spec, expected, spare } = this.#task;
     const location = { url: entry.originalUrl, headers: entry.requestHeaders };
-    const answer = await this.#parts.origin.open({ location, range: spec, expected }, this.#abort);
+    const answer = await this.#parts.origin.open({ location, range: spec, expected, spare }, this.#abort);
     if (this.#stopping && answer.kind === 'bytes') answer.body.abort();
     if (this.#stopping) return { kind: 'done' };
     if (answer.kind !== 'bytes') return this.#withoutBytes(answer);

@@ -361,7 +361,8 @@ export class ChunkManager implements FetchGuide {
     const hasSpans = claim?.hasSpans ?? false;
     const purpose = claim?.requested === true ? PRIORITY.MEDIUM : priority === PRIORITY.LOW ? PRIORITY.LOW : idle;
     const expected = knownVersion(entry);
-    const task: FetchTask = { entry, spec, claimedEnd: claim?.end ?? null, priority, purpose, expected, hasSpans };
+    const spare = priority < PRIORITY.MEDIUM ? () => this.limits.allowsSpare(entry) : null;
+    const task: FetchTask = { entry, spec, claimedEnd: claim?.end ?? null, priority, purpose, expected, hasSpans, spare };
     const fetch = new ChunkDownloader(task, { ...this.#parts, guide: this, quota: this.#parts.settings.quota });
     this.#fetches.add(fetch, spec);
     // The claim was granted just before nothing was any more.

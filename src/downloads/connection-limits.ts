@@ -88,6 +88,14 @@ export class ConnectionLimits {
     return this.#waiting.add(originOf(entry.originalUrl));
   }
 
+  /** Whether one more connection may be kept ready for what a reader asks for next. */
+  allowsSpare({ originalUrl }: EntryRow): boolean {
+    const { fetches, settings } = this.#parts;
+    const origin = originOf(originalUrl);
+    if (settings.connections === 1 || this.#waiting.of(origin) > 0 || this.#of(origin).isCautious) return false;
+    return fetches.countAt(origin) + this.#admitted.of(origin) < settings.connectionsPerOrigin;
+  }
+
   /** Bytes came; the next are taken after `wait` milliseconds, because of a limit of ours: then they tell nothing of the origin. */
   received({ origin }: FetchUnderWay, bytes: number, wait: number): void {
     const throughput = this.#of(origin);

@@ -75,6 +75,8 @@ export interface FetchTask {
   readonly expected: Description | null;
   /** Spans of the entry were recorded when the claim was made: its file exists. */
   readonly hasSpans: boolean;
+  /** Whether there may be one more connection, to be ready for what a reader asks for next; null where no reader is fetched for. */
+  readonly spare: (() => boolean) | null;
 }
 
 export interface FetchParts {

@@ -43,6 +43,11 @@ export class Throughput {
     return open === 0 || this.#limit === null || open < this.#limit;
   }
 
+  /** The origin said a while ago that it is asked too much. */
+  get isCautious(): boolean {
+    return this.#clock.monotonic() < this.#ceiling.until;
+  }
+
   /** `bytes` came while there were so many connections. */
   received(bytes: number, connections: number): void {
     const now = this.#clock.monotonic();
@@ -79,7 +84,7 @@ export class Throughput {
     if (fewer !== null && rate < WORTH * fewer) this.#hold(connections - 1);
     else if (more !== null && more < WORTH * rate) this.#hold(connections);
     // The last one was worth it, or one less was too few.
-    else if ((fewer !== null || more !== null) && this.#limit === connections) this.#ease(connections + 1, now);
+    else if ((fewer !== null || more !== null) && this.#limit === connections) this.#ease(connections + 1);
     else if (fewer === null && connections > 1 && this.#steady.windows >= WINDOWS_BEFORE_PROBE) this.#hold(connections - 1);
   }
 
@@ -95,15 +100,15 @@ export class Throughput {
   }
 
   #tryOneMore(limit: number): void {
-    if (this.#isCautious(this.#clock.monotonic())) {
+    if (this.isCautious) {
       this.#ceiling = { ...this.#ceiling, connections: Math.max(limit, this.#ceiling.connections) };
       this.#hold(limit);
     } else this.#limit = limit;
     this.#eased();
   }
 
-  #ease(limit: number, now: number): void {
-    if (this.#isCautious(now)) {
+  #ease(limit: number): void {
+    if (this.isCautious) {
       if (limit > this.#ceiling.connections) return;
       this.#hold(limit);
     } else {
@@ -111,9 +116,5 @@ export class Throughput {
       this.#limit = limit;
     }
     this.#eased();
-  }
-
-  #isCautious(now: number): boolean {
-    return now < this.#ceiling.until;
   }
 }

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import type { Clock, Timer } from '../clock.ts';
 import { SeekwellError } from '../errors.ts';
-import { isLostConnection, networkError } from './network-error.ts';
+import { isLostConnection, networkError, wasFresh } from './network-error.ts';
 import type { AnswerHead, AnswerHeaders } from './origin-answer.ts';
 
 /** How long a connection may take to be there, in milliseconds. */
@@ -47,7 +47,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | null = null;
   #stage: Stage = 'waiting';
   #started = false;
-  #lostConnection = false;
+  #lostConnection: { readonly fresh: boolean } | null = null;
   #timer: Timer | null;
   #receiver: ExchangeReceiver | null = null;
   #early: Buffer[] = [];
@@ -78,7 +78,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Whether the connection was lost before any answer: as it happens to one that lay idle and that the server had closed. */
   get lostConnection(): boolean {
-    return this.#lostConnection;
+    return this.#lostConnection !== null;
+  }
+
+  /** Whether the connection that was lost had brought no answer before. */
+  get connectionWasFresh(): boolean {
+    return this.#lostConnection?.fresh === true;
   }
 
   /** Makes `receiver` the body's. Nothing comes before `resume`, except what was read already. */
@@ -187,7 +192,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
     if (this.#stage === 'over') return;
-    this.#lostConnection = this.#stage === 'waiting' && this.#started && isLostConnection(error);
+    if (this.#stage === 'waiting' && this.#started && isLostConnection(error)) this.#lostConnection = { fresh: wasFresh(error) };
     this.#end(networkError(error, this.#host));
   }
 

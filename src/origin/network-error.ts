@@ -32,13 +32,16 @@ function networkCodeOf(error: unknown): string | null {
   return error instanceof AggregateError ? networkCodeOf(error.errors[0]) : null;
 }
 
-/** Whether the connection went away before an answer began, as one does that the server closed while it lay idle. */
+/** Whether the connection went away, as one does that the server closed while it lay idle. */
 export function isLostConnection(error: unknown): boolean {
   const code = networkCodeOf(error);
-  if (code !== 'ECONNRESET' && code !== 'EPIPE' && code !== 'UND_ERR_SOCKET') return false;
-  // undici tells how much the socket had read: none means that it was fresh, and that the server does not want to answer.
+  return code === 'ECONNRESET' || code === 'EPIPE' || code === 'UND_ERR_SOCKET';
+}
+
+/** Whether the connection that went away had brought nothing yet: undici tells how much its socket had read. */
+export function wasFresh(error: unknown): boolean {
   const socket = error instanceof Error && 'socket' in error ? (error.socket as { bytesRead?: number } | null) : null;
-  return socket?.bytesRead !== 0;
+  return socket?.bytesRead === 0;
 }
 
 /**

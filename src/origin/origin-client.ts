@@ -18,6 +18,11 @@ export interface OriginRequest {
   readonly expected: Description | null;
   /** True: an `encoded` answer comes with its body, to be passed on as it is. Unset or false: that body is discarded. */
   readonly relayEncoded?: boolean;
+  /**
+   * Set: more will be asked for soon. Once the answer's bytes come, and for a while, a connection to the server that answered is kept ready whenever this
+   * says that there may be one more.
+   */
+  readonly spare?: (() => boolean) | null;
 }
 
 /** What the origin's answer to an `OriginRequest` means. Only `bytes` (and `encoded` on demand) has a body; the others' were discarded. */

@@ -1,7 +1,8 @@
 import { buildConnector, type Dispatcher, Pool } from 'undici';
+import type { Clock } from '../clock.ts';
+import { KEEP_ALIVE_MS } from './keep-alive.ts';
+import { SpareConnections } from './spare-connections.ts';
 
-/** How long an idle connection is kept where the server does not say, in milliseconds: the next seek saves its round trips. */
-export const KEEP_ALIVE_MS = 15_000;
 /** Pools of origins that nothing is asked from are dropped when there are more than these. */
 const MAX_IDLE_POOLS = 32;
 
@@ -21,6 +22,9 @@ function isBeingReleased({ stats }: Pool): boolean {
 export class OriginPools {
   readonly #pools = new Map<string, Pool>();
   readonly #connect: buildConnector.connector;
+  readonly #spares: SpareConnections;
+  /** Requests that were given a connection that had been opened ahead. */
+  readonly #onSpares = new WeakSet<Dispatcher.DispatchHandler>();
   /** Requests whose own connection was begun when they were dispatched. */
   readonly #provided = new WeakSet<Dispatcher.DispatchHandler>();
   /** The request that is being dispatched at this moment. */
@@ -31,12 +35,25 @@ export class OriginPools {
    * @param connectTimeout milliseconds
    * @param waiting the requests to an origin that have no connection yet
    */
-  constructor(connectTimeout: number, waiting: (origin: string) => Iterable<Dispatcher.DispatchHandler>) {
+  constructor(clock: Clock, connectTimeout: number, waiting: (origin: string) => Iterable<Dispatcher.DispatchHandler>) {
     const connect = buildConnector({ allowH2: false, timeout: connectTimeout });
+    this.#spares = new SpareConnections(clock, connect);
     this.#connect = (options, callback) => {
-      if (this.#isWanted(() => waiting(new URL(`${options.protocol}//${options.host}`).origin))) connect(options, callback);
+      const { origin } = new URL(`${options.protocol}//${options.host}`);
+      if (this.#takeSpare(origin, options, callback)) return;
+      if (this.#isWanted(() => waiting(origin))) connect(options, callback);
       else queueMicrotask(() => callback(Object.assign(new Error('no request waits for a connection'), { code: 'ECONNABORTED' }), null));
     };
+  }
+
+  /** Has a connection ready to `origin` for a while, where none is idle and `isAllowed` says so. */
+  prepare(origin: string, isAllowed: () => boolean): void {
+    this.#spares.prepare(origin, () => (this.#pools.get(origin)?.stats.free ?? 0) === 0 && isAllowed());
+  }
+
+  /** Whether the request got a connection that had been opened ahead: its server may have closed it meanwhile. */
+  wasOnSpare(handler: Dispatcher.DispatchHandler): boolean {
+    return this.#onSpares.has(handler);
   }
 
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
@@ -51,6 +68,7 @@ export class OriginPools {
 
   async destroy(): Promise<void> {
     this.#destroyed = true;
+    this.#spares.destroy();
     const pools = [...this.#pools.values()];
     this.#pools.clear();
     await Promise.all(pools.map((pool) => pool.destroy()));
@@ -63,6 +81,14 @@ export class OriginPools {
     } finally {
       this.#dispatching = null;
     }
+  }
+
+  #takeSpare(origin: string, options: Parameters<buildConnector.connector>[0], callback: Parameters<buildConnector.connector>[1]): boolean {
+    const handler = this.#dispatching;
+    if (handler === null || !this.#spares.take(origin, options, callback)) return false;
+    this.#provided.add(handler);
+    this.#onSpares.add(handler);
+    return true;
   }
 
   /** A connection is for the request being dispatched, or, later, for one that lost the idle connection it was to have. */

@@ -5,9 +5,10 @@ import { rangeHeaderOf } from '../core/http-range.ts';
 import { ifRangeOf } from '../core/validator.ts';
 import { asSeekwellError, SeekwellError } from '../errors.ts';
 import { CONNECT_TIMEOUT_MS, Exchange, givenUp } from './exchange.ts';
+import { KEEP_ALIVE_MS } from './keep-alive.ts';
 import { type AnswerHead, contentLengthOf, headerOf, meaningOf, relayedHeadersOf, wrongAnswer } from './origin-answer.ts';
 import type { OriginAnswer, OriginBody, OriginClient, OriginRequest } from './origin-client.ts';
-import { KEEP_ALIVE_MS, OriginPools } from './origin-pools.ts';
+import { OriginPools } from './origin-pools.ts';
 import { type OriginTarget, redirectedTarget, targetOf } from './origin-target.ts';
 import { type BodyPromise, TransferBody } from './transfer-body.ts';
 import { USER_AGENT } from './user-agent.ts';
@@ -57,6 +58,8 @@ export class UndiciOriginClient implements OriginClient {
   readonly #clock: Clock;
   readonly #dispatcher: OriginDispatcher;
   readonly #destroy: () => Promise<void>;
+  /** Null where somebody else's dispatcher keeps the connections. */
+  readonly #pools: OriginPools | null = null;
   readonly #live = new Set<Exchange>();
   #closed = false;
 
@@ -72,7 +75,8 @@ export class UndiciOriginClient implements OriginClient {
       this.#dispatcher = agent;
       this.#destroy = () => agent.destroy();
     } else {
-      const pools = new OriginPools(CONNECT_TIMEOUT_MS, (origin) => this.#waitingFor(origin));
+      const pools = new OriginPools(this.#clock, CONNECT_TIMEOUT_MS, (origin) => this.#waitingFor(origin));
+      this.#pools = pools;
       this.#dispatcher = pools;
       this.#destroy = () => pools.destroy();
     }
@@ -114,7 +118,8 @@ export class UndiciOriginClient implements OriginClient {
   async #ask(target: OriginTarget, request: OriginRequest, signal: Ending | undefined): Promise<Asked> {
     const first = this.#send(target, request, signal);
     const head = await this.#headOf(first, signal);
-    if (!(head instanceof SeekwellError && first.lostConnection)) return { exchange: first, head };
+    const isLost = first.lostConnection && (!first.connectionWasFresh || this.#pools?.wasOnSpare(first) === true);
+    if (!(head instanceof SeekwellError && isLost)) return { exchange: first, head };
     const second = this.#send(target, request, signal);
     return { exchange: second, head: await this.#headOf(second, signal) };
   }
@@ -158,6 +163,8 @@ export class UndiciOriginClient implements OriginClient {
     const body = (promise: BodyPromise): OriginBody => new TransferBody(exchange, promise, target.url.host, this.#clock);
     if (meaning.kind === 'bytes') {
       const { start, end } = meaning;
+      const keeps = headerOf(head.headers, 'connection')?.toLowerCase() !== 'close';
+      if (request.spare && !meaning.rangesRefused && keeps) this.#pools?.prepare(target.url.origin, request.spare);
       if (end !== null) return { ...meaning, body: body({ length: end - start + 1, source: 'origin', delimited }) };
       return { ...meaning, body: body({ length: request.expected?.total ?? null, source: 'version', delimited }) };
     }

@@ -28,6 +28,7 @@ export class BareOrigin {
     server.on('connection', (socket) => {
       const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()));
       this.sockets.push(Object.assign(socket, { gone }));
+      this.#wake();
     });
     server.on('request', (request, response) => {
       this.requests.push(request);
@@ -69,6 +70,11 @@ export class BareOrigin {
     const response = this.responses[index];
     if (response === undefined) throw new Error(`there is no request ${index}`);
     return response;
+  }
+
+  /** Resolves when it has had `count` connections. */
+  async connected(count: number): Promise<void> {
+    await this.#until(() => this.sockets.length >= count);
   }
 
   /** Resolves when it has been asked `count` times. */

@@ -1,6 +1,6 @@
 import { errors } from 'undici';
 import { describe, expect, it } from 'vitest';
-import { isLostConnection, networkError } from '#seekwell/origin/network-error';
+import { isLostConnection, networkError, wasFresh } from '#seekwell/origin/network-error';
 
 function coded(code: string, more: object = {}): Error {
   return Object.assign(new Error(`${code} /film?sig=s3cret`), { code }, more);
@@ -56,11 +56,20 @@ describe('isLostConnection', () => {
     [coded('ECONNRESET'), true],
     [coded('EPIPE'), true],
     [coded('UND_ERR_SOCKET', { socket: { bytesRead: 100 } }), true],
-    [coded('UND_ERR_SOCKET', { socket: { bytesRead: 0 } }), false],
     [coded('ECONNREFUSED'), false],
     [coded('HPE_INVALID_CONSTANT'), false],
     [new Error('no code'), false],
   ])('case %#', (error, lost) => {
     expect(isLostConnection(error)).toBe(lost);
+  });
+});
+
+describe('wasFresh', () => {
+  it.each([
+    [coded('UND_ERR_SOCKET', { socket: { bytesRead: 0 } }), true],
+    [coded('UND_ERR_SOCKET', { socket: { bytesRead: 100 } }), false],
+    [coded('ECONNRESET'), false],
+  ])('case %#', (error, fresh) => {
+    expect(wasFresh(error)).toBe(fresh);
   });
 });
