@@ -1,5 +1,6 @@
 import { formatSize } from '../config/byte-size.ts';
 import { formatDuration } from '../config/duration.ts';
+import { backoffRest } from '../core/backoff.ts';
 import { percentText } from './entry-text.ts';
 import { clipped, oneLine } from './terminal.ts';
 
@@ -99,6 +100,7 @@ function workText({ connections, active, trouble, retryAt, progress }: ProgressS
   if (progress === 1) return '';
   if (active) return 'fetched by another process';
   if (trouble === null) return '0 connections';
-  const wait = retryAt === null ? '' : `, tried again in ${formatDuration((retryAt - now) / 1_000)}`;
+  const rest = backoffRest(retryAt, now);
+  const wait = rest === 0 ? '' : `, tried again in ${formatDuration(rest / 1_000)}`;
   return `${oneLine(trouble)}${wait}`;
 }

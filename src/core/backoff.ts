@@ -16,3 +16,9 @@ export function backoffMs(attempts: number, fraction: number, retryAfterMs: numb
   const jittered = Math.round(ceiling * fraction);
   return retryAfterMs === null ? jittered : Math.max(jittered, Math.min(retryAfterMs, MAX_BACKOFF_MS));
 }
+
+/** Milliseconds until `retryAt`; 0 where it is over, or where it lies further ahead than any pause lasts: then the clock was set back. */
+export function backoffRest(retryAt: number | null, now: number): number {
+  const rest = (retryAt ?? 0) - now;
+  return rest > 0 && rest <= MAX_BACKOFF_MS ? rest : 0;
+}

@@ -184,7 +184,7 @@ export class ChunkManager implements FetchGuide {
 
   async #fetchFor(entry: EntryRow, offset: number, { demand, probe }: Asker): Promise<Acquired> {
     const limit = this.#fills(entry) ? null : demand.end;
-    const how = { limit, priority: PRIORITY.CRITICAL, rows: 1 };
+    const how = { limit, priority: PRIORITY.CRITICAL, rows: this.lookAhead.rowsFor(entry, offset) };
     const outcome = await this.#claims
       .claim(entry, offset, how, probe ? PRIORITY.LOW : PRIORITY.CRITICAL)
       .catch((error) => this.#withoutDatabase(error));

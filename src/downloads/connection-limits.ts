@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { backoffRest } from '../core/backoff.ts';
 import { BoundedMap } from '../core/bounded-map.ts';
 import { PRIORITY, type Priority } from '../core/priority.ts';
 import type { EntryRow, ReaderLease } from '../repository/cache-repository.ts';
@@ -48,7 +49,7 @@ export class ConnectionLimits {
   allows(entry: EntryRow, priority: Priority): boolean {
     const { fetches, settings, clock } = this.#parts;
     // The origin failed a moment ago. Whoever waits asks it now and then; what nobody waits for would ask it as fast as it refuses.
-    if (clock.now() < (entry.retryAt ?? 0)) return false;
+    if (backoffRest(entry.retryAt, clock.now()) > 0) return false;
     const origin = originOf(entry.originalUrl);
     if (fetches.hasWholeBody(entry.id) || this.#waiting.of(origin) > 0) return false;
     const open = fetches.countAt(origin) + this.#admitted.of(origin);
@@ -64,9 +65,15 @@ export class ConnectionLimits {
     return !(fetches.hasReadersAt(origin) || (isFill && (this.#readersElsewhere.has(origin) || this.#parts.readersWait())));
   }
 
-  /** Whether what follows a fetch may begin before that has ended, beyond the limits: not where readers wait for a connection, nor beyond what is admitted. */
+  /**
+   * Whether what follows a fetch may begin before that has ended, beyond the limits: not where one connection is what the user allows, or the origin gives,
+   * where readers wait for a connection, or beyond what is admitted.
+   */
   allowsToFollow({ originalUrl }: EntryRow): boolean {
+    const { fetches, settings } = this.#parts;
     const origin = originOf(originalUrl);
+    const throughput = this.#of(origin);
+    if (settings.connections === 1 || (throughput.isCautious && !throughput.allows(fetches.countAt(origin)))) return false;
     return this.#waiting.of(origin) === 0 && !this.#isFull(origin);
   }
 

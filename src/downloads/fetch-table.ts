@@ -109,6 +109,12 @@ export class FetchTable {
     return false;
   }
 
+  /** The fetch, about to end, whose claim ends before `offset`; null where there is none. */
+  endingBefore(entryId: number, epoch: number, offset: number): ChunkDownloader | null {
+    for (const fetch of this.of(entryId)) if (fetch.entry.epoch === epoch && fetch.limit === offset - 1) return fetch;
+    return null;
+  }
+
   /** The fetch that has just written `offset` or will within `TAKE_OVER_BYTES`; null where there is none. */
   bringing(entryId: number, epoch: number, offset: number): ChunkDownloader | null {
     for (const fetch of this.of(entryId)) {

@@ -59,6 +59,13 @@ export class LookAhead {
     await this.follow(view.entry, offset, rowsAfter(fetch, settings.chunkSize));
   }
 
+  /** How many rows a reader gets that waits for `offset`: where it comes from a fetch that ends there, as many as would have followed. */
+  rowsFor(entry: EntryRow, offset: number): number {
+    const { fetches, demands, settings } = this.#parts;
+    const before = fetches.endingBefore(entry.id, entry.epoch, offset);
+    return before === null ? 1 : Math.min(rowsAfter(before, settings.chunkSize), demands.rowsFrom(entry, offset));
+  }
+
   /** Fetches the hole at `offset` before its readers get there, unless nobody wants it or somebody fetches it already. */
   async follow(entry: EntryRow, offset: number, rows: number): Promise<void> {
     const { fetches, demands, limits, claims, settings } = this.#parts;

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { backoffRest } from '../core/backoff.ts';
 import type { Ending } from '../core/ending.ts';
 import { SeekwellError } from '../errors.ts';
 import { pause } from './signal.ts';
@@ -27,8 +28,8 @@ export class ReaderPatience {
 
   /** The entry's backoff runs until `retryAt`: waits a moment, and then counts it as one failure. */
   async backoff(retryAt: number | null, signal?: Ending): Promise<void> {
-    const rest = (retryAt ?? 0) - this.#clock.now();
-    if (rest <= 0 || this.#failures > 0) return;
+    const rest = backoffRest(retryAt, this.#clock.now());
+    if (rest === 0 || this.#failures > 0) return;
     this.#failures = 1;
     this.#failingSince = this.#clock.monotonic();
     await pause(this.#clock, Math.min(rest, RETRY_MS), signal);

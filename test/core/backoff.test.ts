@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { backoffMs } from '#seekwell/core/backoff';
+import { backoffMs, backoffRest } from '#seekwell/core/backoff';
 
 const attempts = fc.integer({ min: 1, max: 10_000 });
 /** What `Randomness.fraction` gives: [0, 1). */
@@ -50,5 +50,19 @@ describe('backoffMs', () => {
       }),
     );
     expect(backoffMs(1, 0.5, Number.POSITIVE_INFINITY)).toBe(15 * MINUTE);
+  });
+});
+
+describe('backoffRest', () => {
+  test.each([
+    [null, 0],
+    [999_999, 0],
+    [1_000_000, 0],
+    [1_000_001, 1],
+    [1_000_000 + 15 * MINUTE, 15 * MINUTE],
+    // No pause lasts as long: the clock was set back since.
+    [1_000_001 + 15 * MINUTE, 0],
+  ])('until %s, at 1000000, is %i ms', (retryAt, rest) => {
+    expect(backoffRest(retryAt, 1_000_000)).toBe(rest);
   });
 });

@@ -103,3 +103,19 @@ test('connections that fail while nothing else flows are an outage, and not too 
   leave.abort();
   await Promise.all(reading);
 }, 60_000);
+
+test.each([
+  ['that takes one connection, whoever reads on', {}, 8],
+  ['asked over one connection, by the user’s wish', { connections: 1 }, 0],
+])('an origin %s is asked for the next bytes when the last have come', async (_, options, mostRefused) => {
+  const origin = await ScriptedOrigin.start();
+  const film = origin.add('/film.mkv', { size: 48 * MIB, rate: 16 * MIB, parallel: { limit: 1, status: 503 } });
+  const server = await CacheServer.start({ cacheDir: await temporaryFolder(), chunkSize: MIB, ...options });
+  const response = await fetch(await server.streamOf(film.url), { headers: { range: 'bytes=0-' } });
+  expect(Buffer.from(await response.arrayBuffer()).equals(film.bytes())).toBe(true);
+  expect(film.bytesSent).toBe(film.size);
+  const refused = film.requests.filter(({ status }) => status === 503).length;
+  expect(refused).toBeLessThanOrEqual(mostRefused);
+  // Runs are as long as if the next had been asked for before the last one ended.
+  expect(film.requests.length - refused).toBeLessThan(20);
+});
