@@ -376,6 +376,7 @@ export class ChunkManager implements FetchGuide {
   }
 
   async #run(fetch: ChunkDownloader): Promise<void> {
+    this.#givingWay.watch(fetch);
     const end = await this.#givingWay.after(fetch, await fetch.run());
     if (end.kind === 'broken') this.storage.failed(end.error);
     await this.#parts.consequences.settle(fetch, end);

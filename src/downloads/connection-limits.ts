@@ -70,10 +70,8 @@ export class ConnectionLimits {
    * where readers wait for a connection, or beyond what is admitted.
    */
   allowsToFollow({ originalUrl }: EntryRow): boolean {
-    const { fetches, settings } = this.#parts;
     const origin = originOf(originalUrl);
-    const throughput = this.#of(origin);
-    if (settings.connections === 1 || (throughput.isCautious && !throughput.allows(fetches.countAt(origin)))) return false;
+    if (this.#parts.settings.connections === 1 || this.#isSpent(origin)) return false;
     return this.#waiting.of(origin) === 0 && !this.#isFull(origin);
   }
 
@@ -84,7 +82,11 @@ export class ConnectionLimits {
    */
   admit(entry: EntryRow): (() => void) | null {
     const origin = originOf(entry.originalUrl);
-    if (!this.#isFull(origin)) return this.#admitted.add(origin);
+    if (!this.#isFull(origin)) {
+      // It is known to take no more: one that nobody waits for ends before this one is refused for it.
+      if (this.#isSpent(origin)) this.#makePlace(origin, null);
+      return this.#admitted.add(origin);
+    }
     const { fetches } = this.#parts;
     if (!fetches.hasStoppingAt(origin)) fetches.leastUrgentAt(origin)?.stop();
     return null;
@@ -110,9 +112,15 @@ export class ConnectionLimits {
     else throughput.received(bytes, this.#parts.fetches.countAt(origin));
   }
 
-  /** The origin said that it is asked too much (429, 503). */
-  overloaded({ origin }: FetchUnderWay): void {
-    this.#of(origin).halve(this.#parts.fetches.countAt(origin));
+  /** The origin said that it is asked too much (429, 503), or showed it, with `open` connections. */
+  overloaded({ origin }: FetchUnderWay, open = this.#parts.fetches.countAt(origin)): void {
+    this.#of(origin).halve(open);
+  }
+
+  /** Whether the origin has as many connections as it was found to take. */
+  #isSpent(origin: string): boolean {
+    const throughput = this.#of(origin);
+    return throughput.isCautious && !throughput.allows(this.#parts.fetches.countAt(origin));
   }
 
   #isFull(origin: string): boolean {

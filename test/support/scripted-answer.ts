@@ -80,7 +80,7 @@ function refusal(resource: ScriptedResource, behaviour: Behaviour, request: Inco
   if (refused !== null) return plain(refused, {}, behaviour);
   if (behaviour.status !== null) return plain(behaviour.status, {}, behaviour);
   const { parallel } = behaviour;
-  if (parallel !== null && parallel.status !== null && running > parallel.limit) return plain(parallel.status, {}, behaviour);
+  if (typeof parallel?.status === 'number' && running > parallel.limit) return plain(parallel.status, {}, behaviour);
   if (request.method === 'HEAD' && behaviour.headStatus !== null) return plain(behaviour.headStatus, {}, behaviour);
   if (request.method !== 'GET' && request.method !== 'HEAD') return plain(405, { allow: 'GET, HEAD' }, behaviour);
   return null;

@@ -124,6 +124,12 @@ export class ScriptedOrigin extends RequestLog {
     await this.#answer(resource, behaviour, record, request, response, url);
   }
 
+  /** Resolves when fewer than `limit` of the requests that came before are under way. */
+  #turn({ requests }: ScriptedResource, record: RecordedRequest, limit: number): Promise<void> {
+    const before = requests.slice(0, requests.indexOf(record));
+    return this.changes.until(() => before.filter(({ outcome }) => outcome === 'running').length < limit);
+  }
+
   async #answer(
     resource: ScriptedResource,
     behaviour: Behaviour,
@@ -137,6 +143,7 @@ export class ScriptedOrigin extends RequestLog {
     const { parallel } = behaviour;
     if (parallel?.status === null && running > parallel.limit) return breakOff(response, record, false);
     const answer = answerTo(resource, behaviour, request, url, running);
+    if (parallel?.status === 'waits') await this.#turn(resource, record, parallel.limit);
     if (behaviour.latency > 0) await passed(behaviour.latency, response);
     if (behaviour.hold) await record.hold();
     if (response.destroyed) return;

@@ -34,8 +34,8 @@ export interface Behaviour {
   readonly headers: Readonly<Record<string, string>>;
   /** Decides on each request: a status to refuse with (401, 403, 410), or null to let it pass. For signed URLs and credentials. */
   readonly guard: ((query: URLSearchParams, headers: IncomingHttpHeaders) => number | null) | null;
-  /** Answers beyond so many at once get this status; null: the connection closes without any answer. */
-  readonly parallel: { readonly limit: number; readonly status: number | null } | null;
+  /** Answers beyond so many at once get this status; null: the connection closes without any answer; `waits`: they come when those before have ended. */
+  readonly parallel: { readonly limit: number; readonly status: number | 'waits' | null } | null;
   /** So many redirects before the answer, within this resource; the last one to `to` where it is given (another origin's URL). */
   readonly redirect: { readonly hops: number; readonly to?: string; readonly status?: number } | null;
   /** Milliseconds before the headers. */
