@@ -1,9 +1,10 @@
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createPlainServer, isIPv6, type Server as PlainServer } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { Access } from './api/access.ts';
 import { createApi } from './api/api.ts';
+import { readTarget } from './api/request-target.ts';
 import type { Clock, Timer } from './clock.ts';
 import { isLoopback } from './config/loopback.ts';
 import { SeekwellError } from './errors.ts';
@@ -64,6 +65,8 @@ export async function startServer(cache: FileCache, options: ServerOptions): Pro
   const port = await listen(server, host, options.port);
   const url = `http://${hostInUrl(host)}:${port}`;
   const closing = new AbortController();
+  // Each client of the events listens to it.
+  setMaxListeners(0, closing.signal);
   const { token, logger } = options;
   const proxy = new CacheProxy(cache, { logger });
   // Under a wildcard address every client knows this machine by another name: the one it used is the one that works for it.
@@ -196,6 +199,8 @@ function requestHandler({ access, proxy, fetch, logger }: HandlerParts): (reques
     },
   });
   return (request, response) => {
+    if (!readTarget(request))
+      return refuse(request, response, new SeekwellError('BAD_REQUEST', 'the request does not say which host it means'));
     const [path = '/'] = (request.url ?? '/').split('?', 1);
     const refusal = access.refusalOf(request, path);
     if (refusal !== null) return refuse(request, response, refusal);

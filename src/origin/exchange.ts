@@ -76,6 +76,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
     return this.#stage === 'waiting' && !this.#started;
   }
 
+  /** Whether no answer has begun. */
+  get awaitsAnswer(): boolean {
+    return this.#stage === 'waiting';
+  }
+
   /** Whether the connection was lost before any answer: as it happens to one that lay idle and that the server had closed. */
   get lostConnection(): boolean {
     return this.#lostConnection !== null;

@@ -48,7 +48,17 @@ export class OriginPools {
 
   /** Has a connection ready to `origin` for a while, where none is idle and `isAllowed` says so. */
   prepare(origin: string, isAllowed: () => boolean): void {
-    this.#spares.prepare(origin, () => (this.#pools.get(origin)?.stats.free ?? 0) === 0 && isAllowed());
+    this.#spares.prepare(origin, () => !this.hasIdle(origin) && isAllowed());
+  }
+
+  /** Closes what was opened ahead to `origin`. `unwelcome`: nothing more is for a while. */
+  dropSpare(origin: string, unwelcome: boolean): void {
+    this.#spares.drop(origin, unwelcome);
+  }
+
+  /** Whether a connection to `origin` lies idle. */
+  hasIdle(origin: string): boolean {
+    return (this.#pools.get(origin)?.stats.free ?? 0) > 0;
   }
 
   /** Whether the request got a connection that had been opened ahead: its server may have closed it meanwhile. */

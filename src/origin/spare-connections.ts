@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import type { buildConnector } from 'undici';
 import type { Clock, Timer } from '../clock.ts';
 import { BoundedMap } from '../core/bounded-map.ts';
@@ -5,7 +6,7 @@ import { KEEP_ALIVE_MS } from './keep-alive.ts';
 
 /** The bytes of the answer that says that more will be asked for go first, in milliseconds. */
 const DELAY_MS = 5;
-/** A connection that its server ends sooner than this, in milliseconds, was not welcome. */
+/** A connection that is not there by then, or that its server ends sooner, was not welcome, in milliseconds: the system asks again for the first time after a second (RFC 6298, section 2.1). */
 const WELCOME_MS = 1_000;
 /** An origin that does not take connections in advance is offered none for so long, in milliseconds. */
 const UNWELCOME_MS = 300_000;
@@ -19,8 +20,13 @@ type ConnectedSocket = NonNullable<Parameters<ConnectCallback>[1]>;
 
 /** A connection that was opened ahead. */
 interface Spare {
+  readonly options: ConnectOptions;
+  /** When it was begun, or, once it is there, since when it has been; monotonic milliseconds. */
+  since: number;
+  /** While it is being opened: what ends that. */
+  opening: Socket | null;
   /** Null: it is not there yet. */
-  connection: { readonly socket: ConnectedSocket /** Monotonic milliseconds. */; readonly since: number } | null;
+  socket: ConnectedSocket | null;
   /** Who took it before it was there. */
   taker: ConnectCallback | null;
   timer: Timer | null;
@@ -62,26 +68,33 @@ export class SpareConnections {
     this.#openSoon(origin);
   }
 
-  /** Hands the spare connection to `origin` over, once it is there. False: there is none. */
+  /** Hands the spare connection to `origin` over, once it is there. False: there is none of use. */
   take(origin: string, options: ConnectOptions, callback: ConnectCallback): boolean {
     this.#options.set(origin, options);
     const spare = this.#spares.get(origin);
-    if (spare === undefined) return false;
+    // Its server's certificate was held against that name.
+    if (spare === undefined || spare.options.servername !== options.servername) return false;
+    const { socket } = spare;
+    if (socket === null) return this.#join(origin, spare, callback);
     this.#forget(origin, spare);
     this.#openSoon(origin);
-    if (spare.connection === null) {
-      spare.taker = callback;
-      return true;
-    }
-    const { socket } = spare.connection;
     // What a server says before it is asked (408) announces that it ends the connection.
     if (socket.destroyed || !socket.writable || socket.readableEnded || socket.readableLength > 0) {
+      if (socket.readableLength > 0) this.#turnAway(origin);
       socket.destroy();
       return false;
     }
     socket.ref();
     queueMicrotask(() => callback(null, socket));
     return true;
+  }
+
+  /** Closes the spare connection to `origin` and opens none before `prepare`. `unwelcome`: nor then, for a while. */
+  drop(origin: string, unwelcome: boolean): void {
+    this.#wishes.delete(origin);
+    const spare = this.#spares.get(origin);
+    if (spare !== undefined) this.#drop(origin, spare);
+    if (unwelcome) this.#turnAway(origin);
   }
 
   destroy(): void {
@@ -106,33 +119,66 @@ export class SpareConnections {
   }
 
   #open(origin: string, options: ConnectOptions): void {
-    const spare: Spare = { connection: null, taker: null, timer: null };
+    const spare: Spare = { options, since: this.#clock.monotonic(), opening: null, socket: null, taker: null, timer: null };
     spare.timer = this.#clock.after(KEEP_ALIVE_MS, () => this.#drop(origin, spare));
     this.#spares.set(origin, spare);
-    this.#connect(options, (...outcome) => {
+    const opening: unknown = this.#connect(options, (...outcome) => {
       const [error, socket] = outcome;
-      if (spare.taker !== null) spare.taker(...outcome);
+      spare.opening = null;
+      if (spare.taker !== null) this.#handOver(origin, spare, outcome);
       else if (error !== null) this.#ended(origin, spare);
       else if (this.#spares.get(origin) !== spare) socket.destroy();
       else {
-        spare.connection = { socket, since: this.#clock.monotonic() };
+        spare.socket = socket;
+        spare.since = this.#clock.monotonic();
         socket.unref();
         socket.once('close', () => this.#ended(origin, spare));
       }
     });
+    // undici's types do not tell that its connector returns the socket.
+    if (!(opening instanceof Socket)) return;
+    opening.unref();
+    spare.opening = opening;
+  }
+
+  /** Takes a spare connection that is not there yet, unless it seems to wait for a place that others have. */
+  #join(origin: string, spare: Spare, callback: ConnectCallback): boolean {
+    if (this.#clock.monotonic() - spare.since >= WELCOME_MS) {
+      this.#drop(origin, spare);
+      return false;
+    }
+    this.#forget(origin, spare);
+    spare.opening?.ref();
+    spare.taker = callback;
+    return true;
+  }
+
+  #handOver(origin: string, { options, taker }: Spare, outcome: Parameters<ConnectCallback>): void {
+    if (taker === null) return;
+    // A failure of the spare one is none of who took it.
+    if (outcome[0] !== null) this.#connect(options, taker);
+    else {
+      taker(...outcome);
+      this.#openSoon(origin);
+    }
   }
 
   #drop(origin: string, spare: Spare): void {
     this.#forget(origin, spare);
-    spare.connection?.socket.destroy();
+    spare.socket?.destroy();
+    spare.opening?.destroy();
+    if (spare.socket === null && this.#clock.monotonic() - spare.since >= WELCOME_MS) this.#turnAway(origin);
   }
 
   /** The connection is gone. Nothing of it counts after it was taken or given up. */
   #ended(origin: string, spare: Spare): void {
     if (this.#spares.get(origin) !== spare) return;
     this.#forget(origin, spare);
-    const now = this.#clock.monotonic();
-    if (now - (spare.connection?.since ?? now) < WELCOME_MS) this.#unwelcome.set(origin, now + UNWELCOME_MS);
+    if (spare.socket === null || this.#clock.monotonic() - spare.since < WELCOME_MS) this.#turnAway(origin);
+  }
+
+  #turnAway(origin: string): void {
+    this.#unwelcome.set(origin, this.#clock.monotonic() + UNWELCOME_MS);
   }
 
   #forget(origin: string, spare: Spare): void {

@@ -10,6 +10,7 @@ import { type AnswerHead, contentLengthOf, headerOf, meaningOf, relayedHeadersOf
 import type { OriginAnswer, OriginBody, OriginClient, OriginRequest } from './origin-client.ts';
 import { OriginPools } from './origin-pools.ts';
 import { type OriginTarget, redirectedTarget, targetOf } from './origin-target.ts';
+import { Silence } from './silence.ts';
 import { type BodyPromise, TransferBody } from './transfer-body.ts';
 import { USER_AGENT } from './user-agent.ts';
 
@@ -60,6 +61,7 @@ export class UndiciOriginClient implements OriginClient {
   readonly #destroy: () => Promise<void>;
   /** Null where somebody else's dispatcher keeps the connections. */
   readonly #pools: OriginPools | null = null;
+  readonly #silence: Silence | null = null;
   readonly #live = new Set<Exchange>();
   #closed = false;
 
@@ -77,6 +79,7 @@ export class UndiciOriginClient implements OriginClient {
     } else {
       const pools = new OriginPools(this.#clock, CONNECT_TIMEOUT_MS, (origin) => this.#waitingFor(origin));
       this.#pools = pools;
+      this.#silence = new Silence(this.#clock, pools);
       this.#dispatcher = pools;
       this.#destroy = () => pools.destroy();
     }
@@ -114,14 +117,26 @@ export class UndiciOriginClient implements OriginClient {
     return [...this.#live].filter((exchange) => exchange.origin === origin && exchange.awaitsConnection);
   }
 
-  /** One request to one target. A connection that turns out to have been closed while it lay idle is replaced once, at once. */
+  /**
+   * One request to one target. A connection that turns out to have been closed while it lay idle is replaced once, at once; and so is, after a while, one on
+   * which the origin is silent, where the reason may be connections of ours that lie idle.
+   */
   async #ask(target: OriginTarget, request: OriginRequest, signal: Ending | undefined): Promise<Asked> {
     const first = this.#send(target, request, signal);
+    const silence = this.#silence?.watch(first);
     const head = await this.#headOf(first, signal);
     const isLost = first.lostConnection && (!first.connectionWasFresh || this.#pools?.wasOnSpare(first) === true);
-    if (!(head instanceof SeekwellError && isLost)) return { exchange: first, head };
+    if (!(head instanceof SeekwellError && (isLost || silence?.isBroken === true))) {
+      silence?.end();
+      return { exchange: first, head };
+    }
+    // A spare one would be no newer.
+    this.#pools?.dropSpare(first.origin, false);
+    await silence?.rest();
     const second = this.#send(target, request, signal);
-    return { exchange: second, head: await this.#headOf(second, signal) };
+    const answer = await this.#headOf(second, signal);
+    silence?.end(answer instanceof SeekwellError ? null : second);
+    return { exchange: second, head: answer };
   }
 
   #send(target: OriginTarget, request: OriginRequest, signal: Ending | undefined): Exchange {

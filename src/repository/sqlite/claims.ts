@@ -155,6 +155,8 @@ export class Claims {
   /** Claims the rows that follow `end` without a gap, up to `request.rows` in all. Returns where the run ends. */
   #claimRun(request: EnsureRequest, end: number, total: number | null, now: number): number {
     let last = end;
+    // The reader waits for the first one. What is behind it may go when another reader takes the run over.
+    const rest = { ...request, heldAs: Math.max(heldAs(request), PRIORITY.HIGH) as Priority };
     for (let count = 1; count < request.rows; count++) {
       const next = last + 1;
       if ((total !== null && total > 0 && next >= total) || (request.limit !== null && next > request.limit)) break;
@@ -162,7 +164,7 @@ export class Claims {
       if (span !== null && span.end >= next) break;
       const row = this.#write.rowAt.get({ id: request.entryId, offset: next }) as RawRow | undefined;
       if (row !== undefined && row.end_byte >= next && this.#isLive(row, now)) break;
-      const outcome = this.#claimAt(request, next, total, now);
+      const outcome = this.#claimAt(rest, next, total, now);
       if (outcome.kind !== 'mine') break;
       last = outcome.end;
     }

@@ -161,6 +161,22 @@ export const claimsOfRows: readonly ContractCheck[] = [
     },
   },
   {
+    name: 'of a reader’s run it waits for the first row: the others are given back with what is not a reader’s',
+    async run(stage) {
+      const entry = await stage.addKnown();
+      deepStrictEqual(await stage.ensure(entry, 1_000, { rows: 4 }), granted(4_999));
+      deepStrictEqual((await stage.repository.renew(stage.now)).map(({ start, priority }) => [start, priority]).sort(), [
+        [1_000, CRITICAL],
+        [2_000, HIGH],
+        [3_000, HIGH],
+        [4_000, HIGH],
+      ]);
+      const range = { start: 1_000, end: 4_999 };
+      await stage.repository.release({ entryId: entry.id, epoch: entry.epoch, range, fill: false, spareReaders: true }, stage.now);
+      deepStrictEqual(await stage.held(), [[1_000, 1_999]]);
+    },
+  },
+  {
     name: 'both parts of a split row were asked for by the user',
     async run(stage) {
       const entry = await stage.addKnown([[0, 0]], { fillAllowed: false });
